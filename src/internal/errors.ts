@@ -1,0 +1,33 @@
+/** Everything spar throws on purpose. `code` is stable (`area/reason`); the CLI prints message and hint. */
+export class SparError extends Error {
+  readonly code: string;
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "SparError";
+    this.code = code;
+    this.hint = options.hint;
+  }
+}
+
+/** Wrong command line: exit code 2. */
+export class UsageError extends SparError {
+  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super("usage/invalid", message, options);
+    this.name = "UsageError";
+  }
+}
+
+/** A run that was asked to stop and has saved: exit code 130. */
+export class InterruptedError extends SparError {
+  constructor(message: string, options: { hint?: string; cause?: unknown } = {}) {
+    super("run/interrupted", message, options);
+    this.name = "InterruptedError";
+  }
+}
+
+/** A broken promise inside spar itself: exit code 70. */
+export function assert(condition: unknown, message: string): asserts condition {
+  if (!condition) throw new Error(`spar bug: ${message}`);
+}
