@@ -1,0 +1,38 @@
+/**
+ * What can run graphs. Small on purpose: a CPU library, a GPU and a browser all fit behind it.
+ * Buffers belong to a backend; host code reads and writes them through it.
+ */
+import type { Graph, TensorData, TensorType } from "../tensor/index.ts";
+
+export interface DeviceBuffer extends TensorType {
+  /** The memory itself where host and device share it (CPU); undefined elsewhere. */
+  readonly host: TensorData | undefined;
+  /** Gives the memory back; using the buffer afterwards is an error. */
+  free(): void;
+}
+
+export interface CompileOptions {
+  /** Inputs that never change while the executable lives (prepacked for speed, memory shared and not copied). */
+  readonly constants?: ReadonlyMap<string, DeviceBuffer>;
+  /** Shown in profiles and errors. */
+  readonly label?: string;
+}
+
+export interface Executable {
+  /**
+   * Runs off the event loop. Every input that is not a constant and every output is given a buffer of its exact type.
+   * An output may be bound over an input only where the graph reads that input element by element.
+   */
+  run(inputs: ReadonlyMap<string, DeviceBuffer>, outputs: ReadonlyMap<string, DeviceBuffer>): Promise<void>;
+  release(): void;
+}
+
+export interface Backend {
+  readonly name: string;
+  /** Zero-filled. */
+  allocate(type: TensorType): DeviceBuffer;
+  write(buffer: DeviceBuffer, data: TensorData): Promise<void>;
+  read(buffer: DeviceBuffer): Promise<TensorData>;
+  compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
+  close(): void;
+}
