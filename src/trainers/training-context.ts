@@ -1,0 +1,27 @@
+/** What a training function gets from whoever starts it, and what it gives back. */
+
+import type { Tracker } from "../tracking/index.ts";
+
+/** What somebody wrote into the run's `control` file. */
+export type ControlRequest = "stop" | "pause" | "save";
+
+export type TrainingContext = {
+  tracker: Tracker;
+  /** Aborted when the run should save and stop at the next step boundary. */
+  signal: AbortSignal;
+  /** `true`: from the newest whole checkpoint of `output_dir`; a path: from that checkpoint; `false`: from the start. */
+  resume: boolean | string;
+  /** To be called once the starting step is known (0 where no checkpoint was found), before the first row: cuts logs back to it. */
+  resumedAt?: (step: number) => void;
+  /** Asked at step boundaries. `stop` and `save` are reported once; `pause` for as long as the file says so. */
+  readControl?: () => ControlRequest | undefined;
+};
+
+export type TrainingOutcome = {
+  status: "finished" | "stopped";
+  /** Optimizer updates made, resumed ones included. */
+  steps: number;
+  outputDir: string;
+  /** The last logged values, by metric name. */
+  metrics: { [name: string]: number };
+};
