@@ -1,0 +1,8 @@
+export { createConsoleTracker, type ConsoleOptions } from "./console.ts";
+export { createFanOut, type NamedTracker } from "./fan-out.ts";
+export { createJsonLinesTracker } from "./json-lines.ts";
+export { createTrackers, availableTrackers } from "./report-to.ts";
+export { openRunDirectory, readRunRecord, type RunDirectory, type RunRecord, type RunStatus } from "./run-directory.ts";
+export { acquireRunLock, type RunLock } from "./run-lock.ts";
+export { createTensorBoardTracker } from "./tensorboard.ts";
+export type { MetricsRow, Progress, RunEvent, SampleRow, Tracker } from "./tracker.ts";

@@ -1,0 +1,25 @@
+/** Door to the methods' config schemas alone: help texts and recipes need them without loading any trainer. */
+
+import type * as z from "zod";
+import { pretrainConfigSchema } from "./pretrain-config.ts";
+import { ppoConfigSchema } from "./ppo-config.ts";
+import { rewardConfigSchema } from "./reward-config.ts";
+import { sftConfigSchema } from "./sft-config.ts";
+
+export const configSchemas = {
+  pretrain: pretrainConfigSchema,
+  sft: sftConfigSchema,
+  reward: rewardConfigSchema,
+  ppo: ppoConfigSchema,
+};
+
+export type Method = keyof typeof configSchemas;
+export type MethodConfigs = { [M in Method]: z.output<(typeof configSchemas)[M]> };
+
+export { getFieldInfo, type FieldInfo } from "./config-fields.ts";
+export { ignoredKeys, keyAliases, unavailableKeys } from "./compatible-keys.ts";
+export { pretrainConfigSchema, type PretrainConfig } from "./pretrain-config.ts";
+export { ppoConfigSchema, type PPOConfig } from "./ppo-config.ts";
+export { rewardConfigSchema, type RewardConfig } from "./reward-config.ts";
+export { sftConfigSchema, type SFTConfig } from "./sft-config.ts";
+export type { DatasetArguments, TrainingArguments } from "./training-arguments.ts";
