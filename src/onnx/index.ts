@@ -1,0 +1,3 @@
+export type { AttributeValue, OnnxInitializer, OnnxModel, OnnxNode, OnnxValue } from "./model.ts";
+export { elementTypeOf, encodeModel } from "./emit.ts";
+export { inspectModel } from "./inspect.ts";
