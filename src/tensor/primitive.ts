@@ -68,7 +68,7 @@ export interface PrimitiveParams {
   gather: None;
   /** (x, indices) along the last axis; indices have x's shape but for the last axis. */
   gatherElements: None;
-  /** (indices, updates, width) zeros of the given last-axis width plus updates at the indices: derivative of gatherElements. */
+  /** (indices, updates, base?) → base (or zeros of the given last-axis width) plus the updates at the indices: derivative of gatherElements. */
   scatterElements: { width: number };
   /** (indices [N], rows [N, …], base?) → base (or zeros) [V, …] with every row added at its index: derivative of gather. */
   scatterAddRows: { rows: number };
