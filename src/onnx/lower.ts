@@ -73,6 +73,8 @@ const table: { [P in PrimitiveName]: Row<P> } = {
   sqrt: direct("Sqrt"),
   tanh: direct("Tanh"),
   sigmoid: direct("Sigmoid"),
+  sin: direct("Sin"),
+  cos: direct("Cos"),
   abs: direct("Abs"),
   not: direct("Not"),
   gelu: ({ params }, inputs, outputs, to) => to.node("Gelu", inputs, outputs, { approximate: params.approximate }),

@@ -154,6 +154,8 @@ const table: { [P in PrimitiveName]: Row<P> } = {
   sqrt: unary(Math.sqrt),
   tanh: unary(Math.tanh),
   sigmoid: unary(sigmoid),
+  sin: unary(Math.sin),
+  cos: unary(Math.cos),
   abs: unary(Math.abs),
   not: unary((x) => (x === 0 ? 1 : 0)),
   gelu: ([x], { approximate }) => [

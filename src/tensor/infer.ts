@@ -70,6 +70,8 @@ const rules: { [P in PrimitiveName]: Rule<P> } = {
   sqrt: unary("float32"),
   tanh: unary("float32"),
   sigmoid: unary("float32"),
+  sin: unary("float32"),
+  cos: unary("float32"),
   abs: unary("float32"),
   not: unary("bool"),
   gelu: unary("float32"),

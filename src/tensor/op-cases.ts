@@ -54,6 +54,8 @@ export const opCases: readonly OpCase[] = [
   simple("sqrt", [f([2, 3], 0.2, 3)], t.sqrt),
   simple("tanh", [f([2, 3])], t.tanh),
   simple("sigmoid", [f([2, 3], -9, 9)], t.sigmoid),
+  simple("sin", [f([2, 3], -9, 9)], t.sin),
+  simple("cos", [f([2, 3], -9, 9)], t.cos),
   simple("abs", [f([2, 3])], t.abs),
   simple("not", [b([4], [0, 1, 1, 0])], (x) => t.cast(t.not(x), "float32")),
   simple("gelu", [f([4, 5], -5, 5)], (x) => t.gelu(x, "tanh")),

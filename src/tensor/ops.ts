@@ -35,6 +35,8 @@ export const log = (x: Tensor): Tensor => apply("log", [x], {})[0];
 export const sqrt = (x: Tensor): Tensor => apply("sqrt", [x], {})[0];
 export const tanh = (x: Tensor): Tensor => apply("tanh", [x], {})[0];
 export const sigmoid = (x: Tensor): Tensor => apply("sigmoid", [x], {})[0];
+export const sin = (x: Tensor): Tensor => apply("sin", [x], {})[0];
+export const cos = (x: Tensor): Tensor => apply("cos", [x], {})[0];
 export const abs = (x: Tensor): Tensor => apply("abs", [x], {})[0];
 export const not = (x: Tensor): Tensor => apply("not", [x], {})[0];
 export const gelu = (x: Tensor, approximate: "none" | "tanh" = "none"): Tensor => apply("gelu", [x], { approximate })[0];

@@ -23,6 +23,8 @@ export interface PrimitiveParams {
   sqrt: None;
   tanh: None;
   sigmoid: None;
+  sin: None;
+  cos: None;
   abs: None;
   not: None;
   gelu: { approximate: "none" | "tanh" };

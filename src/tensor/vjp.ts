@@ -37,6 +37,8 @@ export const vjp: { [P in PrimitiveName]: Row<P> } = {
   sqrt: (node, dy) => [t.div(t.mul(dy, 0.5), node.outputs[0])],
   tanh: (node, dy) => [t.mul(dy, t.sub(1, t.square(node.outputs[0])))],
   sigmoid: (node, dy) => [t.mul(dy, t.mul(node.outputs[0], t.sub(1, node.outputs[0])))],
+  sin: (node, dy) => [t.mul(dy, t.cos(node.inputs[0]))],
+  cos: (node, dy) => [t.neg(t.mul(dy, t.sin(node.inputs[0])))],
   abs: (node, dy) => [t.where(t.less(node.inputs[0], 0), t.neg(dy), dy)],
   not: "none",
   gelu: (node, dy) => {

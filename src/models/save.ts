@@ -1,0 +1,46 @@
+/** Model → Hugging Face folder, as Transformers and others read it. */
+import { copyFile, readdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { explainFileError, saveWeights } from "../checkpoint/index.ts";
+import type { LanguageModel } from "./model.ts";
+
+/** What belongs to a model beside its weights and travels with them. */
+const companions = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json", "generation_config.json"];
+
+const classes: { readonly [modelType: string]: string } = { gpt2: "GPT2", llama: "Llama", mistral: "Mistral", qwen2: "Qwen2", qwen3: "Qwen3" };
+const lmClasses: { readonly [modelType: string]: string } = { gpt2: "GPT2LMHeadModel" };
+
+/** config.json as it will be written: the original's keys, and what the head and the storage demand. */
+export function formatConfig(model: LanguageModel, padTokenId?: number): { [key: string]: unknown } {
+  const { raw, modelType } = model.config;
+  const config: { [key: string]: unknown } = { ...raw, model_type: modelType, dtype: "float32" };
+  delete config["torch_dtype"];
+  delete config["_name_or_path"];
+  if (model.head === "lm") {
+    config["architectures"] = [lmClasses[modelType] ?? `${classes[modelType]}ForCausalLM`];
+    return config;
+  }
+  config["architectures"] = [`${classes[modelType]}ForSequenceClassification`];
+  config["id2label"] = { "0": "LABEL_0" };
+  config["label2id"] = { LABEL_0: 0 };
+  // Transformers finds the last real token of a padded row by this id.
+  if (padTokenId !== undefined) config["pad_token_id"] = padTokenId;
+  return config;
+}
+
+/** Writes config.json, the weights (f32) and the tokenizer's files into an existing folder. */
+export async function saveModel(model: LanguageModel, folder: string, options: { padTokenId?: number | undefined } = {}): Promise<void> {
+  await saveWeights(
+    folder,
+    [...model.parameters].map(([name, buffer]) => ({ name, shape: buffer.shape, data: buffer.host as Float32Array })),
+  );
+  try {
+    await writeFile(join(folder, "config.json"), `${JSON.stringify(formatConfig(model, options.padTokenId), null, 2)}\n`);
+    if (model.folder === undefined) return;
+    const present = new Set(await readdir(model.folder));
+    for (const name of companions) if (present.has(name)) await copyFile(join(model.folder, name), join(folder, name));
+  } catch (cause) {
+    throw explainFileError(cause, "saving the model in", folder);
+  }
+}
+
