@@ -3,6 +3,6 @@ export { createFanOut, type NamedTracker } from "./fan-out.ts";
 export { createJsonLinesTracker } from "./json-lines.ts";
 export { createTrackers, availableTrackers } from "./report-to.ts";
 export { openRunDirectory, readRunRecord, type RunDirectory, type RunRecord, type RunStatus } from "./run-directory.ts";
-export { acquireRunLock, type RunLock } from "./run-lock.ts";
+export { acquireRunLock, lockFileName, type RunLock } from "./run-lock.ts";
 export { createTensorBoardTracker } from "./tensorboard.ts";
 export type { MetricsRow, Progress, RunEvent, SampleRow, Tracker } from "./tracker.ts";

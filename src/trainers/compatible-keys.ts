@@ -41,11 +41,15 @@ export const ignoredKeys: ReadonlySet<string> = new Set(
   prediction_loss_only eval_do_concat_batches eval_use_gather_object eval_accumulation_steps batch_eval_metrics
   save_on_each_node save_safetensors enable_jit_checkpoint restore_callback_states_from_checkpoint past_index
   full_determinism skip_memory_metrics debug do_train do_eval do_predict use_legacy_prediction_loop exp_name
-  num_total_batches micro_batch_size local_batch_size batch_size local_mini_batch_size mini_batch_size
   lora_r lora_alpha lora_dropout lora_target_modules lora_target_parameters lora_modules_to_save lora_task_type
   use_rslora use_dora bnb_4bit_quant_type use_bnb_nested_quant bnb_4bit_quant_storage`
     .trim()
     .split(/\s+/),
+);
+
+/** TRL 0.12.2 computes these of PPO from other keys, whatever a recipe says; elsewhere they would be a mistake. */
+export const ignoredPPOKeys: ReadonlySet<string> = new Set(
+  "num_total_batches micro_batch_size local_batch_size batch_size local_mini_batch_size mini_batch_size".split(" "),
 );
 
 type OffRule = { isOff: (value: unknown) => boolean; off: string; feature: string };

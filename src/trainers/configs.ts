@@ -1,4 +1,4 @@
-/** Door to the methods' config schemas alone: help texts and recipes need them without loading any trainer. */
+/** Door to the methods' config schemas and the types around training: recipes and help texts need them without loading any trainer. */
 
 import type * as z from "zod";
 import { pretrainConfigSchema } from "./pretrain-config.ts";
@@ -17,9 +17,10 @@ export type Method = keyof typeof configSchemas;
 export type MethodConfigs = { [M in Method]: z.output<(typeof configSchemas)[M]> };
 
 export { getFieldInfo, type FieldInfo } from "./config-fields.ts";
-export { ignoredKeys, keyAliases, unavailableKeys } from "./compatible-keys.ts";
+export { ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } from "./compatible-keys.ts";
 export { pretrainConfigSchema, type PretrainConfig } from "./pretrain-config.ts";
 export { ppoConfigSchema, type PPOConfig } from "./ppo-config.ts";
 export { rewardConfigSchema, type RewardConfig } from "./reward-config.ts";
 export { sftConfigSchema, type SFTConfig } from "./sft-config.ts";
 export type { DatasetArguments, TrainingArguments } from "./training-arguments.ts";
+export type { ControlRequest, TrainingContext, TrainingOutcome } from "./training-context.ts";

@@ -98,7 +98,7 @@ export function createTrainingArguments(defaults: SharedDefaults) {
     ),
 
     // The run
-    output_dir: optionalTextField("Folder of the run: logs, checkpoints, the final model."),
+    output_dir: textField("trainer_output", "Folder of the run: logs, checkpoints, the final model."),
     overwrite_output_dir: booleanField(false, "Start over in a folder that is not empty: what an earlier run left there is removed."),
     resume_from_checkpoint: jsonField(resume, false, "true, false or a checkpoint's folder", "Continue from the newest whole checkpoint, or from the one named."),
     run_name: optionalTextField("A name for trackers to show."),

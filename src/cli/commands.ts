@@ -1,0 +1,44 @@
+/** The commands by name. Nothing of a command is loaded before it is chosen. */
+
+import type { CommandIO } from "./output.ts";
+
+export type Command = { run(args: string[], io: CommandIO): Promise<void> };
+
+type Entry = { summary: string; load: () => Promise<Command> };
+
+export const commands: { readonly [name: string]: Entry } = {
+  quickstart: { summary: "from the shipped tiny model to one tuned by PPO on human judgements, with a report", load: () => import("./commands/quickstart.ts") },
+  pretrain: { summary: "train a language model from scratch, its tokenizer included", load: () => import("./commands/pretrain.ts") },
+  sft: { summary: "fine-tune a language model on texts, completions or conversations", load: () => import("./commands/sft.ts") },
+  reward: { summary: "train a reward model on pairs of a chosen and a rejected completion", load: () => import("./commands/reward.ts") },
+  ppo: { summary: "tune a model by PPO against a reward model, rules, a module or a service", load: () => import("./commands/ppo.ts") },
+  generate: { summary: "complete prompts", load: () => import("./commands/generate.ts") },
+  chat: { summary: "talk with a model in the terminal", load: () => import("./commands/chat.ts") },
+  logprobs: { summary: "log-probabilities of given texts, or scores of a reward model", load: () => import("./commands/logprobs.ts") },
+  doctor: { summary: "test this machine, or a recipe before it is run", load: () => import("./commands/doctor.ts") },
+};
+
+/** Named in spar's interface, and not there yet. */
+export const plannedCommands: ReadonlySet<string> = new Set(
+  "grpo rloo dpo kto orpo cpo online-dpo raft self-rewarding spin eval judge label label-studio ui serve export submit".split(" "),
+);
+
+/** The text of `spar --help`. */
+export function renderHelp(version: string): string {
+  const width = Math.max(...Object.keys(commands).map((name) => name.length));
+  const lines = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`);
+  return [
+    `spar ${version}: self-play and RLHF for language models`,
+    "",
+    "usage: spar COMMAND [options]",
+    "",
+    ...lines,
+    "",
+    "every command:",
+    "  --help     its options, with examples",
+    "  --json     standard output holds JSON lines only",
+    "  --debug    errors with their stack",
+    "",
+    "start with:  spar quickstart",
+  ].join("\n");
+}

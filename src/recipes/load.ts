@@ -1,0 +1,179 @@
+/** From a YAML file and flags to a method's whole config: all errors at once, each with its place. */
+
+import { readFile } from "node:fs/promises";
+import { SparError } from "../internal/errors.ts";
+import type { Method, MethodConfigs } from "../trainers/configs.ts";
+import type { RecipeEntries, RecipeEntry } from "./entries.ts";
+import { parseFlagEntries, type FlagShape } from "./flag-entries.ts";
+import { findNearest } from "./nearest.ts";
+import { renderRecipe } from "./render.ts";
+import { parseYamlEntries } from "./yaml-entries.ts";
+
+type Resolved<M extends Method> = {
+  method: M;
+  /** Every key of the method, named as in the YAML. */
+  config: MethodConfigs[M];
+  /** Keys that were set and mean nothing on this engine. */
+  ignored: string[];
+  /** What else is worth saying about the recipe. */
+  notes: string[];
+  /** Environment variables that the recipe sets (TRL's `env`); applying them is the caller's business. */
+  env: { [name: string]: string };
+  /** The resolved recipe as YAML: running it again gives the same run. */
+  yamlText: string;
+};
+
+export type ResolvedRecipe = { [M in Method]: Resolved<M> }[Method];
+
+export type LoadRecipeOptions = {
+  method: Method;
+  /** Absent: flags and defaults alone. */
+  configPath?: string;
+  /** Words of the command line, without the command and its own flags. */
+  flags?: readonly string[];
+};
+
+async function readRecipeFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code;
+    const what = reason === "ENOENT" ? "no such file" : reason === "EISDIR" ? "it is a folder" : (cause as Error).message;
+    throw new SparError("recipe/not-readable", `cannot read the recipe ${path}: ${what}`, { hint: "--config takes the path of a YAML file.", cause });
+  }
+}
+
+/** @throws SparError `recipe/not-readable`, `recipe/invalid` with every problem of file and flags. */
+export async function loadRecipe(options: LoadRecipeOptions): Promise<ResolvedRecipe> {
+  const text = options.configPath === undefined ? undefined : await readRecipeFile(options.configPath);
+  return parseRecipe({ method: options.method, flags: options.flags, yaml: text === undefined ? undefined : { text, file: options.configPath! } });
+}
+
+export type ParseRecipeOptions = { method: Method; yaml?: { text: string; file: string } | undefined; flags?: readonly string[] | undefined };
+
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+/** As loadRecipe, from text. */
+export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptions): Promise<ResolvedRecipe> {
+  const { configSchemas, getFieldInfo, ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } = await import("../trainers/configs.ts");
+  const schema = configSchemas[method];
+  const shape: { [key: string]: Parameters<typeof getFieldInfo>[0] } = schema.shape;
+  const isIgnored = (key: string): boolean => ignoredKeys.has(key) || (method === "ppo" && ignoredPPOKeys.has(key));
+  const isUnavailable = (key: string): boolean => Object.hasOwn(unavailableKeys, key);
+  const canonical = (key: string): string => {
+    if (Object.hasOwn(shape, key) || !Object.hasOwn(keyAliases, key)) return key;
+    const name = keyAliases[key]!;
+    return Object.hasOwn(shape, name) ? name : key;
+  };
+  const shapeOf = (written: string): FlagShape | undefined => {
+    const key = canonical(written);
+    if (!Object.hasOwn(shape, key)) return isIgnored(key) || isUnavailable(key) || key === "group_by_length" ? "optional" : undefined;
+    const kind = getFieldInfo(shape[key]!)?.kind;
+    if (key === "resume_from_checkpoint") return "optional";
+    if (key === "report_to") return "list";
+    return kind === "boolean" || kind === "list" ? kind : "value";
+  };
+
+  const nothing: RecipeEntries = { entries: [], problems: [], notes: [] };
+  const fromFile = yaml === undefined ? nothing : await parseYamlEntries(yaml.text, yaml.file);
+  const fromFlags = parseFlagEntries(flags, shapeOf);
+  const problems = [...fromFile.problems, ...fromFlags.problems];
+  const notes = [...fromFile.notes, ...fromFlags.notes];
+  const ignored: string[] = [];
+  let env: { [name: string]: string } = {};
+  const chosen = new Map<string, RecipeEntry>();
+
+  const takeEntry = (entry: RecipeEntry, takenHere: Map<string, RecipeEntry>): void => {
+    const { place } = entry;
+    if (entry.key === "env") {
+      if (typeof entry.value !== "object" || entry.value === null || Array.isArray(entry.value)) {
+        problems.push(`${place}: env: expected a map of variables, found ${show(entry.value)}`);
+      } else env = Object.fromEntries(Object.entries(entry.value).map(([name, value]) => [name, String(value)]));
+      return;
+    }
+    if (entry.key === "method") {
+      if (entry.value !== method) problems.push(`${place}: method: the command is ${method}, found ${show(entry.value)}`);
+      return;
+    }
+    let key = canonical(entry.key);
+    let taken = entry;
+    if (entry.key === "group_by_length" && Object.hasOwn(shape, "train_sampling_strategy")) {
+      if (entry.value !== true && entry.value !== "true") return;
+      key = "train_sampling_strategy";
+      taken = { ...entry, value: "group_by_length" };
+    }
+    if (Object.hasOwn(shape, key)) {
+      const other = takenHere.get(key);
+      if (other !== undefined && other.key !== entry.key && JSON.stringify(other.value) !== JSON.stringify(taken.value)) {
+        problems.push(`${place}: ${entry.key}: the same as ${other.key} (${other.place}), with another value`);
+        return;
+      }
+      takenHere.set(key, taken);
+      chosen.set(key, taken);
+      return;
+    }
+    if (isUnavailable(key)) {
+      const rule = unavailableKeys[key]!;
+      const value = entry.value === "false" || entry.value === "null" || entry.value === "None" ? null : entry.value;
+      if (!rule.isOff(value)) problems.push(`${place}: ${entry.key}: ${rule.feature}: not part of this version; expected ${rule.off}, found ${show(entry.value)}`);
+      return;
+    }
+    if (isIgnored(key)) {
+      if (!ignored.includes(entry.key)) ignored.push(entry.key);
+      return;
+    }
+    const others = (Object.keys(configSchemas) as Method[]).filter((name) => Object.hasOwn(configSchemas[name].shape, key));
+    if (others.length > 0) {
+      problems.push(`${place}: ${entry.key}: not a key of ${method} (it belongs to ${others.join(", ")})`);
+      return;
+    }
+    const nearest = findNearest(entry.key.toLowerCase(), [...Object.keys(shape), ...ignoredKeys, ...Object.keys(unavailableKeys)]);
+    problems.push(`${place}: ${entry.key}: unknown key${nearest === undefined ? "" : `; did you mean ${nearest}?`}`);
+  };
+  for (const source of [fromFile, fromFlags]) {
+    const takenHere = new Map<string, RecipeEntry>();
+    for (const entry of source.entries) takeEntry(entry, takenHere);
+  }
+
+  const values = Object.fromEntries([...chosen].map(([key, entry]) => [key, entry.value]));
+  const parsed = schema.safeParse(values);
+  if (!parsed.success) {
+    const report = (issues: typeof parsed.error.issues): void => {
+      for (const issue of issues) {
+        const key = String(issue.path[0]);
+        const entry = chosen.get(key);
+        const place = entry === undefined ? (yaml?.file ?? `spar ${method}`) : (entry.placeOf?.(issue.path.slice(1)) ?? entry.place);
+        problems.push(`${place}: ${describeIssue(issue, entry, getFieldInfo(shape[key]!)?.expects)}`);
+      }
+    };
+    report(parsed.error.issues);
+    // Rules between keys are only checked once each key by itself is right: try again without the wrong ones.
+    const wrong = new Set(parsed.error.issues.map((issue) => String(issue.path[0])));
+    const again = schema.safeParse(Object.fromEntries(Object.entries(values).filter(([key]) => !wrong.has(key))));
+    if (!again.success) report(again.error.issues.filter((issue) => !wrong.has(String(issue.path[0]))));
+  }
+  if (problems.length > 0 || !parsed.success) throw createRecipeError(method, problems, yaml?.file);
+  const config = parsed.data;
+  if (config.dtype === "bfloat16" || config.dtype === "float16") ignored.push("dtype");
+  const yamlText = await renderRecipe(method, config, env);
+  return { method, config, ignored, notes, env, yamlText } as ResolvedRecipe;
+}
+
+type Issue = { code?: string | undefined; path: PropertyKey[]; message: string };
+
+function describeIssue(issue: Issue, entry: RecipeEntry | undefined, expects: string | undefined): string {
+  const name = issue.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("").slice(1);
+  if (issue.code === "custom") return entry === undefined || issue.message.includes("is missing") ? issue.message : `${name}: ${issue.message}`;
+  const written = entry === undefined || issue.path.length > 1 ? name : entry.key;
+  if (issue.path.length > 1 || entry === undefined) return `${written}: ${issue.message}`;
+  return `${written}: expected ${expects ?? "another value"}, found ${show(entry.value)}`;
+}
+
+function createRecipeError(method: Method, problems: readonly string[], file: string | undefined): SparError {
+  const head = problems.length === 1 ? "the recipe has an error" : `the recipe has ${problems.length} errors`;
+  const hint = `spar ${method} --help lists the keys${file === undefined ? "; --config names a recipe" : ""}.`;
+  return new SparError("recipe/invalid", `${head}:\n${problems.map((problem) => `  ${problem}`).join("\n")}`, { hint });
+}

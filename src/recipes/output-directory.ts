@@ -1,0 +1,59 @@
+/** The rules of `output_dir`: never write into a folder that holds something, unless asked to go on or to start over. */
+
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { SparError } from "../internal/errors.ts";
+
+const ownFiles = new Set(["run.json", "config.yaml", "metrics.jsonl", "samples.jsonl", "events.jsonl", "control"]);
+
+function describeFailure(folder: string, cause: unknown): SparError {
+  const code = (cause as NodeJS.ErrnoException).code;
+  const reason = code === "EEXIST" || code === "ENOTDIR" ? "a file is in the way" : code === "EROFS" ? "the file system is read-only" : (cause as Error).message;
+  return new SparError("run/folder-not-writable", `cannot make output_dir ${folder}: ${reason}`, { hint: "Choose another output_dir.", cause });
+}
+
+/** Makes the folder and its parents. */
+export function makeOutputDirectory(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true });
+    if (!statSync(folder).isDirectory()) throw Object.assign(new Error("not a folder"), { code: "ENOTDIR" });
+  } catch (cause) {
+    throw describeFailure(folder, cause);
+  }
+}
+
+/**
+ * Checks what is in the folder, and with `overwrite` removes what an earlier run left: its logs, checkpoints and
+ * TensorBoard files. Anything else stays; a model of the same name is replaced when the run ends.
+ * @throws SparError `run/folder-not-empty`.
+ */
+export function claimOutputDirectory(folder: string, options: { resume: boolean; overwrite: boolean; lockFile: string }): void {
+  const names = readdirSync(folder).filter((name) => !name.startsWith(options.lockFile));
+  if (names.length === 0 || options.resume) return;
+  if (!options.overwrite) {
+    const isRun = names.includes("run.json");
+    const found = isRun ? "the files of an earlier run" : `${names.length} file${names.length === 1 ? "" : "s"} (${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""})`;
+    throw new SparError("run/folder-not-empty", `output_dir ${folder} is not empty: expected a new or empty folder, found ${found}`, {
+      hint: `--resume goes on with the run, --overwrite_output_dir starts over, or choose another --output_dir.`,
+    });
+  }
+  for (const name of names) {
+    if (ownFiles.has(name) || /^checkpoint-\d+$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+  if (!names.includes("runs")) return;
+  const runs = join(folder, "runs");
+  if (!statSync(runs).isDirectory()) return;
+  for (const name of readdirSync(runs)) {
+    if (name.startsWith("events.out.tfevents.")) rmSync(join(runs, name), { force: true });
+  }
+}
+
+/** The last row of the folder's metrics: for a run that is already finished. */
+export function readLastMetrics(folder: string): { [name: string]: number } {
+  try {
+    const last = readFileSync(join(folder, "metrics.jsonl"), "utf8").trimEnd().split("\n").at(-1);
+    return last === undefined || last === "" ? {} : (JSON.parse(last) as { [name: string]: number });
+  } catch {
+    return {};
+  }
+}

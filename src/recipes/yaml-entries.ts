@@ -1,0 +1,59 @@
+/** Reads a recipe's YAML with the line of every key. */
+
+import type { RecipeEntries } from "./entries.ts";
+
+/** `file` is the name to show in messages. */
+export async function parseYamlEntries(text: string, file: string): Promise<RecipeEntries> {
+  const { isMap, isScalar, isNode, LineCounter, parseDocument } = await import("yaml");
+  const lines = new LineCounter();
+  // Duplicate keys are let through with a note: Python's YAML takes the last, and published recipes rely on it.
+  const document = parseDocument(text.replace(/^\uFEFF/, ""), { lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: true });
+  const lineAt = (offset: number): number => lines.linePos(offset).line;
+  const result: RecipeEntries = { entries: [], problems: [], notes: [] };
+
+  for (const error of document.errors) {
+    result.problems.push(`${file}:${lineAt(error.pos[0])}: not valid YAML: ${error.message.replaceAll(/\s+/g, " ")}`);
+  }
+  if (result.problems.length > 0) return result;
+  const root = document.contents;
+  if (root === null) {
+    if (text.trim() === "") result.problems.push(`${file}:1: the recipe is empty: expected lines of key: value`);
+    return result;
+  }
+  if (!isMap(root)) {
+    result.problems.push(`${file}:1: expected lines of key: value, found ${isScalar(root) ? "a single value" : "a list"}`);
+    return result;
+  }
+  const seen = new Map<string, number>();
+  const merged = new Map<string, unknown>(Object.entries(document.toJS() as { [key: string]: unknown }));
+  for (const item of root.items) {
+    const keyNode = item.key;
+    const line = isNode(keyNode) && keyNode.range ? lineAt(keyNode.range[0]) : 1;
+    const key = isScalar(keyNode) ? String(keyNode.value) : String(keyNode);
+    const place = `${file}:${line}`;
+    if (key === "<<") {
+      // A merge key's values are in `merged`; they are added below where the map does not have them itself.
+      continue;
+    }
+    const earlier = seen.get(key);
+    if (earlier !== undefined) {
+      result.notes.push(`${place}: ${key} is set twice; line ${earlier} does not count`);
+      result.entries = result.entries.filter((entry) => entry.key !== key);
+    }
+    seen.set(key, line);
+    const value: unknown = isNode(item.value) ? item.value.toJS(document) : item.value;
+    const placeOf = (path: readonly PropertyKey[]): string => {
+      for (let length = path.length; length > 0; length--) {
+        const node: unknown = isNode(item.value) && "getIn" in item.value ? item.value.getIn(path.slice(0, length), true) : undefined;
+        if (isNode(node) && node.range) return `${file}:${lineAt(node.range[0])}`;
+      }
+      return place;
+    };
+    result.entries.push({ key, value, place, placeOf });
+    merged.delete(key);
+  }
+  if (root.items.some((item) => isScalar(item.key) && item.key.value === "<<")) {
+    for (const [key, value] of merged) if (key !== "<<") result.entries.push({ key, value, place: `${file}:1` });
+  }
+  return result;
+}
