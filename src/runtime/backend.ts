@@ -31,6 +31,8 @@ export interface Backend {
   readonly name: string;
   /** Zero-filled. */
   allocate(type: TensorType): DeviceBuffer;
+  /** Part of a float32 buffer as a buffer of its own, from element `start`; it shares the memory and must not outlive it. */
+  view(buffer: DeviceBuffer, start: number, shape: readonly number[]): DeviceBuffer;
   write(buffer: DeviceBuffer, data: TensorData): Promise<void>;
   read(buffer: DeviceBuffer): Promise<TensorData>;
   compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
