@@ -18,6 +18,10 @@ const alignment = 64;
  */
 const mappedFrom = 16 * 2 ** 20;
 
+/** Node has had these since 20; TypeScript's library knows them from es2024. */
+type ResizableArrayBuffer = ArrayBuffer & { readonly resizable: boolean; resize(byteLength: number): void };
+const ResizableArrayBuffer = ArrayBuffer as unknown as new (byteLength: number, options: { maxByteLength: number }) => ResizableArrayBuffer;
+
 const released = new FinalizationRegistry<{ api: OrtApi; value: bigint }>(({ api, value }) => api.release("ReleaseValue", value));
 
 /** A buffer of the CPU backend: aligned memory and the OrtValue over it. */
@@ -26,19 +30,22 @@ export class CpuBuffer implements DeviceBuffer {
   readonly shape: Shape;
   /** Equal for equal types: a quick comparison. */
   readonly typeKey: string;
-  readonly #api: OrtApi;
+  readonly #environment: Environment;
+  /** The buffer whose memory this one is a part of. */
+  readonly #parent: CpuBuffer | undefined;
   #value: bigint;
   #host: TensorData | undefined;
   #users = 0;
   #freed = false;
 
   /** Over memory of one's own, which must not be on V8's heap (`new ArrayBuffer(n)` is not). */
-  constructor(environment: Environment, type: TensorType, host: TensorData) {
+  constructor(environment: Environment, type: TensorType, host: TensorData, parent?: CpuBuffer) {
     const { api, memoryInfo } = environment;
     this.dtype = type.dtype;
     this.shape = [...type.shape];
     this.typeKey = formatType(type);
-    this.#api = api;
+    this.#environment = environment;
+    this.#parent = parent;
     this.#host = host;
     const shape = BigInt64Array.from(type.shape, BigInt);
     this.#value = api.create("CreateTensorWithDataAsOrtValue", memoryInfo, api.addressOf(host), host.byteLength, shape, shape.length, elementTypeOf[type.dtype]);
@@ -46,13 +53,14 @@ export class CpuBuffer implements DeviceBuffer {
   }
 
   get host(): TensorData | undefined {
-    return this.#freed ? undefined : this.#host;
+    return this.#freed || (this.#parent !== undefined && this.#parent.host === undefined) ? undefined : this.#host;
   }
 
   /** The memory; throws where it has been given back. */
   get memory(): TensorData {
-    if (this.#freed || this.#host === undefined) throw this.#freedError();
-    return this.#host;
+    const { host } = this;
+    if (host === undefined) throw this.#freedError();
+    return host;
   }
 
   /** The memory during a run that has retained it, even if free() was called meanwhile. */
@@ -64,6 +72,7 @@ export class CpuBuffer implements DeviceBuffer {
   /** The OrtValue, for one run or the life of a session: between `retain` and `release` free() waits. */
   retain(): bigint {
     if (this.#freed) throw this.#freedError();
+    this.#parent?.retain();
     this.#users++;
     return this.#value;
   }
@@ -71,6 +80,17 @@ export class CpuBuffer implements DeviceBuffer {
   release(): void {
     this.#users--;
     if (this.#freed && this.#users === 0) this.#giveBack();
+    this.#parent?.release();
+  }
+
+  /** Part of this buffer, from element `start`; using it after this one's free() is an error. */
+  view(start: number, shape: Shape): CpuBuffer {
+    const { memory } = this;
+    const size = sizeOf(shape);
+    if (!Number.isInteger(start) || start < 0 || start + size > memory.length) {
+      throw new SparError("runtime/invalid-view", `view: expected ${size} elements from ${start} within ${memory.length} of a ${this.typeKey} buffer`);
+    }
+    return new CpuBuffer(this.#environment, { dtype: this.dtype, shape }, memory.subarray(start, start + size), this);
   }
 
   free(): void {
@@ -81,11 +101,11 @@ export class CpuBuffer implements DeviceBuffer {
 
   #giveBack(): void {
     released.unregister(this);
-    this.#api.release("ReleaseValue", this.#value);
+    this.#environment.api.release("ReleaseValue", this.#value);
     this.#value = 0n;
-    const buffer = this.#host?.buffer;
+    const buffer = this.#host?.buffer as ResizableArrayBuffer | undefined;
     this.#host = undefined;
-    if (buffer instanceof ArrayBuffer && buffer.resizable) buffer.resize(0);
+    if (buffer?.resizable === true && this.#parent === undefined) buffer.resize(0);
   }
 
   #freedError(): SparError {
@@ -101,7 +121,7 @@ export function allocateBuffer(environment: Environment, type: TensorType): CpuB
 function allocateHost(api: OrtApi, type: TensorType): TensorData {
   const byteLength = byteLengthOf(type);
   try {
-    if (byteLength >= mappedFrom) return viewMemory(type, new ArrayBuffer(byteLength, { maxByteLength: byteLength }), 0);
+    if (byteLength >= mappedFrom) return viewMemory(type, new ResizableArrayBuffer(byteLength, { maxByteLength: byteLength }), 0);
     const memory = new ArrayBuffer(byteLength + alignment);
     const misaligned = Number(api.addressOf(new Uint8Array(memory)) % BigInt(alignment));
     return viewMemory(type, memory, misaligned === 0 ? 0 : alignment - misaligned);

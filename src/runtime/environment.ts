@@ -14,6 +14,9 @@ export interface Environment {
   close(): void;
 }
 
+/** Fatal: everything less comes back as a status, and a library does not print. */
+export const logSeverity = 4;
+
 interface Shared {
   readonly pointer: bigint;
   readonly threads: number;
@@ -70,8 +73,7 @@ function createEnvironment(api: OrtApi, threads: number, spinning: boolean): big
     api.call("SetGlobalIntraOpNumThreads", threading, threads);
     api.call("SetGlobalInterOpNumThreads", threading, 1);
     api.call("SetGlobalSpinControl", threading, Number(spinning));
-    const severityError = 3;
-    const environment = api.create("CreateEnvWithGlobalThreadPools", severityError, encodeCString("spar"), threading);
+    const environment = api.create("CreateEnvWithGlobalThreadPools", logSeverity, encodeCString("spar"), threading);
     registerArena(api, environment);
     return environment;
   } finally {

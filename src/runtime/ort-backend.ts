@@ -58,6 +58,10 @@ class CpuBackend implements Backend {
     return allocateBuffer(this.#environment, type);
   }
 
+  view(buffer: DeviceBuffer, start: number, shape: readonly number[]): CpuBuffer {
+    return expectCpuBuffer("view", buffer).view(start, shape);
+  }
+
   async write(buffer: DeviceBuffer, data: TensorData): Promise<void> {
     const { memory } = expectCpuBuffer("write", buffer);
     if (memory.constructor !== data.constructor || memory.length !== data.length) {

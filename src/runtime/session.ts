@@ -7,7 +7,7 @@ import { encodeModel, type OnnxModel, type OnnxValue } from "../onnx/index.ts";
 import { formatType } from "../tensor/index.ts";
 import type { DeviceBuffer } from "./backend.ts";
 import { CpuBuffer } from "./buffers.ts";
-import type { Environment } from "./environment.ts";
+import { logSeverity, type Environment } from "./environment.ts";
 import { encodeCString, type OrtApi } from "./ort-api.ts";
 
 export interface SessionOptions {
@@ -67,10 +67,9 @@ function retainConstants(model: OnnxModel, options: SessionOptions): Constants {
 
 /** Returns the memory that must live until the session is made. */
 function configureSession(api: OrtApi, pointer: bigint, constants: Constants, options: SessionOptions): unknown[] {
-  const severityError = 3;
   const allOptimizations = 99;
   api.call("DisablePerSessionThreads", pointer);
-  api.call("SetSessionLogSeverityLevel", pointer, severityError);
+  api.call("SetSessionLogSeverityLevel", pointer, logSeverity);
   api.call("SetSessionGraphOptimizationLevel", pointer, allOptimizations);
   const set = (key: string, value: string): void => api.call("AddSessionConfigEntry", pointer, encodeCString(key), encodeCString(value));
   set("session.use_env_allocators", "1");
