@@ -92,7 +92,7 @@ export function createTokenizer(files: TokenizerFiles, options: { modelConfig?: 
 
   const tokens = listTokens(raw);
   const tokenToId = new Map<string, number>();
-  tokens.forEach((token, id) => tokenToId.set(token, id));
+  tokens.forEach((token, id) => token !== undefined && tokenToId.set(token, id));
   const idToToken = (id: number) => tokens[id];
   const special = readSpecialTokens({ config, map: parse("special_tokens_map.json"), model: options.modelConfig ?? {} }, tokenToId, idToToken);
   const json = addNamedTokens(raw, special.named, tokenToId);
@@ -155,8 +155,8 @@ function countCommon(a: readonly number[], b: readonly number[]): number {
 }
 
 /** Tokens by id; holes stay undefined and decode to nothing. */
-function listTokens(json: TokenizerJson): (string | undefined)[] & string[] {
-  const tokens: string[] = [];
+function listTokens(json: TokenizerJson): (string | undefined)[] {
+  const tokens: (string | undefined)[] = [];
   const { vocab } = json.model;
   // Unigram lists [token, score], the others map token to id.
   if (Array.isArray(vocab)) vocab.forEach((entry: [string, number], id) => (tokens[id] = entry[0]));
