@@ -46,12 +46,12 @@ export class ByteIndex {
  * @param options.handle the file, when it is open already; it is closed with the rows
  * @param options.onClose what else to do when the rows are closed (removing a temporary file)
  */
-export function openIndexedFile(
+export function openIndexedFile<T = Row>(
   path: string,
   index: ByteIndex,
-  parse: (bytes: Buffer, line: number) => Row,
+  parse: (bytes: Buffer, line: number) => T,
   options: { shownAs?: string; handle?: FileHandle; onClose?: () => Promise<void>; unit?: "line" | "row" } = {},
-): IndexedRows {
+): IndexedRows<T> {
   const shownAs = options.shownAs ?? path;
   let handle: Promise<FileHandle> | undefined = options.handle && Promise.resolve(options.handle);
   let closed = false;

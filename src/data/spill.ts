@@ -6,15 +6,14 @@ import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
 import { ByteIndex, openIndexedFile } from "./byte-index.ts";
 import type { IndexedRows } from "./indexed-rows.ts";
-import type { Row } from "./row.ts";
 
 const FLUSH_AT = 1 << 20;
 
-/** Rows on their way to a temporary file, one text each. */
+/** Records on their way to a temporary file. */
 export interface Spill {
-  add(text: string, line: number): Promise<void>;
+  add(record: string | Uint8Array, line: number): Promise<void>;
   /** Ends writing; the rows can be read at random until they are closed. */
-  open(shownAs: string, parse: (bytes: Buffer, line: number) => Row, unit: "line" | "row"): Promise<IndexedRows>;
+  open<T>(shownAs: string, parse: (bytes: Buffer, line: number) => T, unit: "line" | "row"): Promise<IndexedRows<T>>;
   discard(): Promise<void>;
 }
 
@@ -23,7 +22,7 @@ export interface Spill {
  * system allows it the file's name is removed at once, so that nothing is left behind even after kill -9.
  */
 export async function createSpill(tempDir: string = tmpdir()): Promise<Spill> {
-  const path = join(tempDir, `spar-data-${randomUUID()}.jsonl`);
+  const path = join(tempDir, `spar-data-${randomUUID()}.tmp`);
   let handle: FileHandle;
   try {
     handle = await open(path, "wx+");
@@ -38,12 +37,12 @@ export async function createSpill(tempDir: string = tmpdir()): Promise<Spill> {
     if (!unlinked) await unlink(path).catch(() => undefined);
   };
   const index = new ByteIndex();
-  let pending: string[] = [];
+  let pending: Buffer[] = [];
   let pendingLength = 0;
   let offset = 0;
   const flush = async () => {
     if (pending.length === 0) return;
-    const bytes = Buffer.from(pending.join(""), "utf8");
+    const bytes = Buffer.concat(pending);
     pending = [];
     pendingLength = 0;
     try {
@@ -53,12 +52,12 @@ export async function createSpill(tempDir: string = tmpdir()): Promise<Spill> {
     }
   };
   return {
-    async add(text, line) {
-      const length = Buffer.byteLength(text, "utf8");
-      index.add(offset, offset + length, line);
-      offset += length + 1;
-      pending.push(text, "\n");
-      pendingLength += length;
+    async add(record, line) {
+      const bytes = typeof record === "string" ? Buffer.from(record, "utf8") : Buffer.from(record);
+      index.add(offset, offset + bytes.length, line);
+      offset += bytes.length;
+      pending.push(bytes);
+      pendingLength += bytes.length;
       if (pendingLength > FLUSH_AT) await flush();
     },
     async open(shownAs, parse, unit) {

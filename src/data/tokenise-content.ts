@@ -1,15 +1,10 @@
 import type { RunEvent } from "../tracking/tracker.ts";
 import { SparError } from "../internal/errors.ts";
-import type { Content, Message } from "./formats/example.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
+import type { ChatExtras, Content, Message } from "./formats/example.ts";
 
 /** What tokenising needs of a tokenizer. */
-export interface DataTokenizer {
-  readonly eosId: number | undefined;
-  readonly hasChatTemplate: boolean;
-  encode(text: string, options?: { addSpecialTokens?: boolean }): number[];
-  decode(ids: readonly number[] | number[], options?: { skipSpecialTokens?: boolean }): string;
-  applyChatTemplate(messages: Message[], options?: { addGenerationPrompt?: boolean }): string;
-}
+export type DataTokenizer = Pick<Tokenizer, "eosId" | "specialTokens" | "hasChatTemplate" | "encode" | "decode" | "encodeChat" | "encodeChatWithMask">;
 
 /** What happens on the way and is said once: `data/format`, `data/rows-dropped`, `data/prompt-boundary` … */
 export type EventSink = (event: RunEvent) => void;
@@ -18,7 +13,7 @@ export type EventSink = (event: RunEvent) => void;
 export type TokeniseContext = { tokenizer: DataTokenizer; eosText: string; warned: Set<string>; onEvent: EventSink };
 
 export function createTokeniseContext(tokenizer: DataTokenizer, onEvent: EventSink = () => {}): TokeniseContext {
-  const eosText = tokenizer.eosId === undefined ? "" : tokenizer.decode([tokenizer.eosId], { skipSpecialTokens: false });
+  const eosText = tokenizer.specialTokens["eos_token"] ?? (tokenizer.eosId === undefined ? "" : tokenizer.decode([tokenizer.eosId]));
   const context: TokeniseContext = { tokenizer, eosText, warned: new Set(), onEvent };
   if (eosText === "") {
     warnOnce(context, {
@@ -30,24 +25,31 @@ export function createTokeniseContext(tokenizer: DataTokenizer, onEvent: EventSi
   return context;
 }
 
-/** Text through the tokenizer's own post-processor. */
-export function encodeText({ tokenizer }: TokeniseContext, text: string): number[] {
-  return tokenizer.encode(text);
+/** How a conversation is rendered: whether it is left open for the assistant, and what the row adds. */
+export type ContentOptions = { addGenerationPrompt?: boolean; continueFinalMessage?: boolean; chat?: ChatExtras | undefined };
+
+/**
+ * Text through the tokenizer's own post-processor, or messages through the chat template, which brings its
+ * own special tokens (so no second BOS).
+ */
+export function encodeContent(context: TokeniseContext, content: Content, options: ContentOptions = {}): number[] {
+  if (typeof content === "string") return context.tokenizer.encode(content);
+  requireChatTemplate(context);
+  const { chat, ...open } = options;
+  return context.tokenizer.encodeChat(content, { ...open, ...chat });
 }
 
-/** Text, or messages through the chat template, which brings its own special tokens (so no second BOS). */
-export function encodeContent(context: TokeniseContext, content: Content, options: { addGenerationPrompt?: boolean } = {}): number[] {
-  if (typeof content === "string") return encodeText(context, content);
-  return context.tokenizer.encode(renderMessages(context, content, options), { addSpecialTokens: false });
+/** Messages as ids, and which of them (1) the assistant wrote. */
+export function encodeWithAssistantMask(context: TokeniseContext, messages: Message[], chat?: ChatExtras): { ids: number[]; assistantMask: Uint8Array } {
+  requireChatTemplate(context);
+  return context.tokenizer.encodeChatWithMask(messages, { ...chat });
 }
 
-export function renderMessages({ tokenizer }: TokeniseContext, messages: Message[], options: { addGenerationPrompt?: boolean } = {}): string {
-  if (!tokenizer.hasChatTemplate) {
-    throw new SparError("data/no-chat-template", "the data are conversations, and the tokenizer has no chat template", {
-      hint: "set chat_template_path, start from a chat model, or give the data as text (prompt, completion)",
-    });
-  }
-  return tokenizer.applyChatTemplate(messages, { addGenerationPrompt: options.addGenerationPrompt ?? false });
+function requireChatTemplate({ tokenizer }: TokeniseContext): void {
+  if (tokenizer.hasChatTemplate) return;
+  throw new SparError("data/no-chat-template", "preparing data: they are conversations, and the tokenizer has no chat template", {
+    hint: "set chat_template_path, start from a chat model, or give the data as text (prompt, completion)",
+  });
 }
 
 /** Text with the end token's text after it, unless it ends so already (as TRL compares: by text). */

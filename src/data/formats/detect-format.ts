@@ -2,6 +2,7 @@ import { SparError } from "../../internal/errors.ts";
 import { listColumns, type Row } from "../row.ts";
 import { LAYOUTS, type Layout } from "./layouts.ts";
 import type { ExampleFor, Purpose } from "./example.ts";
+import { readChatExtras } from "./read-values.ts";
 
 export type FormatOptions = {
   /** Whether messages can be rendered: Alpaca and ShareGPT rows become conversations only then. */
@@ -41,7 +42,11 @@ export function detectFormat<P extends Purpose>(first: Row, purpose: P, options:
     return {
       name: layout.name,
       announcement: layout.announce(context, purpose),
-      convert: (row) => convert(row, context) as ExampleFor[P],
+      convert: (row) => {
+        const example = convert(row, context) as ExampleFor[P];
+        const chat = holdsMessages(example) ? readChatExtras(row) : undefined;
+        return chat ? { ...example, chat } : example;
+      },
     };
   }
   throw new SparError(
@@ -49,6 +54,10 @@ export function detectFormat<P extends Purpose>(first: Row, purpose: P, options:
     `reading ${where}: these columns cannot be used ${PURPOSES[purpose]}: found ${listColumns(first)}`,
     { hint: `expected ${EXPECTED_COLUMNS[purpose].replace("{text}", `{${textColumn}}`)}${suggestRename(first, purpose)}` },
   );
+}
+
+function holdsMessages(example: ExampleFor[Purpose]): boolean {
+  return example.kind === "messages" || ("prompt" in example && typeof example.prompt !== "string");
 }
 
 const PURPOSES: { readonly [P in Purpose]: string } = {

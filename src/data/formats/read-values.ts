@@ -1,5 +1,5 @@
 import { isRow, nameKind, type Row } from "../row.ts";
-import type { Content, Message } from "./example.ts";
+import type { ChatExtras, Content, Message } from "./example.ts";
 
 /** A row that does not hold what its format needs; the text says what was found. Collected, then thrown as one error. */
 export class RowProblem extends Error {}
@@ -97,4 +97,21 @@ export function readBoolean(row: Row, column: string): boolean {
   if (text === true || text === 1 || text === "true" || text === "1") return true;
   if (text === false || text === 0 || text === "false" || text === "0") return false;
   throw new RowProblem(`expected true or false in column ${column}, found ${value === undefined ? "nothing" : JSON.stringify(value)}`);
+}
+
+/** Tools (a list, or its JSON text) and template variables of a row; undefined where it has none. */
+export function readChatExtras(row: Row): ChatExtras | undefined {
+  const { tools: rawTools, chat_template_kwargs: variables } = row;
+  let tools = rawTools;
+  if (typeof tools === "string" && tools.trim() !== "") {
+    try {
+      tools = JSON.parse(tools);
+    } catch {
+      throw new RowProblem("expected a list, or JSON text of one, in column tools");
+    }
+  }
+  const extras: ChatExtras = {};
+  if (Array.isArray(tools) && tools.length > 0) extras.tools = tools;
+  if (isRow(variables)) extras.variables = { ...variables };
+  return extras.tools || extras.variables ? extras : undefined;
 }
