@@ -44,6 +44,13 @@ def site_packages(folder):
                           check=True, capture_output=True, text=True).stdout.strip()
 
 
+def has_pip(folder):
+    try:
+        return subprocess.run([python_of(folder), "-m", "pip", "--version"], capture_output=True).returncode == 0
+    except OSError:
+        return False
+
+
 def install(folder, packages, *options):
     run(python_of(folder), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *options, *packages)
 
@@ -62,7 +69,8 @@ def make(folder, kind, main):
     fingerprint = hashlib.sha256(repr((TORCH, BASE, MAIN, MAIN_ALONE, PPO, PPO_ALONE)).encode() + stub).hexdigest()
     if is_complete(folder, fingerprint):
         return
-    venv.create(folder, with_pip=True)
+    if not has_pip(folder):
+        venv.create(folder, with_pip=True, clear=True, symlinks=os.name != "nt")
     packages = site_packages(folder)
     if kind == "main":
         install(folder, TORCH, "--no-deps")
