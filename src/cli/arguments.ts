@@ -11,11 +11,11 @@ export async function createCommandline(name: string, summary: string, examples:
   const { Command } = await import("commander");
   return new Command(name)
     .usage("[options]")
+    .configureHelp({ commandUsage: (command) => `spar ${command.name()} ${command.usage()}` })
     .description(summary)
     .helpOption("-h, --help", "this text")
     .addHelpText("after", `\nexamples:\n${examples.map((example) => `  ${example}`).join("\n")}\n\n--json puts JSON lines on standard output, --debug shows the stack of errors.`)
     .configureOutput({ writeOut: (text) => io.say(text.trimEnd()), writeErr: () => {}, getOutHelpWidth: io.width })
-    .configureHelp({ showGlobalOptions: false })
     .exitOverride();
 }
 
@@ -68,7 +68,8 @@ export function numberArgument(option: string, bounds: Bounds = {}): (text: stri
   };
 }
 
-/** Collects an option that may be given several times. */
-export function collectArgument(text: string, earlier: readonly string[] | undefined): string[] {
-  return [...(earlier ?? []), text];
+/** Adds an option that may be given several times; its value is a list, empty where it is absent. */
+export function addRepeatedOption(commandline: Commandline, flags: string, description: string): void {
+  const option = commandline.createOption(flags, `${description}; may be repeated`);
+  commandline.addOption(option.default([], "none").argParser((text: string, earlier: readonly string[]) => [...earlier, text]));
 }

@@ -1,6 +1,6 @@
 /** The sampling options that `generate` and `chat` share. Absent means: generation_config.json, then spar's defaults. */
 
-import { collectArgument, numberArgument, type Commandline } from "./arguments.ts";
+import { addRepeatedOption, numberArgument, type Commandline } from "./arguments.ts";
 
 export type SamplingArguments = {
   maxNewTokens?: number;
@@ -21,6 +21,6 @@ export function addSamplingOptions(commandline: Commandline): void {
     .option("--top-p <p>", "sample among the likeliest tokens of this total probability", numberArgument("--top-p", { above: 0, max: 1 }))
     .option("--min-p <p>", "leave out tokens less likely than p times the likeliest", numberArgument("--min-p", { min: 0, max: 1 }))
     .option("--repetition-penalty <r>", "divide the logits of tokens that are there already", numberArgument("--repetition-penalty", { above: 0 }))
-    .option("--seed <n>", "seed of the random numbers", numberArgument("--seed", { integer: true, min: 0, max: 4294967295 }), 0)
-    .option("--stop <text>", "end a completion at this text; may be repeated", collectArgument, []);
+    .option("--seed <n>", "seed of the random numbers", numberArgument("--seed", { integer: true, min: 0, max: 4294967295 }), 0);
+  addRepeatedOption(commandline, "--stop <text>", "end a completion at this text");
 }

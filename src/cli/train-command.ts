@@ -102,7 +102,7 @@ export async function runTrainCommand(command: TrainCommand, args: string[], io:
       tracker: createConsoleTracker({ write: io.writeNote, isTerminal: io.isTerminal, width: io.width, color: io.paint(1, "") !== "" }),
     },
   ];
-  if (io.json) trackers.push({ name: "json", tracker: createJsonLinesTracker((line) => io.row(JSON.parse(line))) });
+  if (io.json) trackers.push({ name: "json", tracker: createJsonLinesTracker(io.row) });
   const outcome = await runRecipe(recipe, { version: readVersion(), signal: io.signal, trackers });
   if (outcome.status === "stopped") {
     throw new InterruptedError(`Stopped after step ${outcome.steps}; saved in ${outcome.outputDir}.`, { hint: `To go on: ${describeContinuation(command, args)}` });

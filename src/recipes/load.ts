@@ -119,6 +119,7 @@ export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptio
       const rule = unavailableKeys[key]!;
       const value = entry.value === "false" || entry.value === "null" || entry.value === "None" ? null : entry.value;
       if (!rule.isOff(value)) problems.push(`${place}: ${entry.key}: ${rule.feature}: not part of this version; expected ${rule.off}, found ${show(entry.value)}`);
+      else if (key === "optim" && !/^adamw_torch(_fused)?$/.test(String(value ?? "adamw_torch"))) ignored.push("optim");
       return;
     }
     if (isIgnored(key)) {
@@ -155,6 +156,8 @@ export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptio
     const again = schema.safeParse(Object.fromEntries(Object.entries(values).filter(([key]) => !wrong.has(key))));
     if (!again.success) report(again.error.issues.filter((issue) => !wrong.has(String(issue.path[0]))));
   }
+  const lineOf = (problem: string): number => Number(/^.*?:(\d+): /.exec(problem)?.[1] ?? Infinity);
+  problems.sort((a, b) => (lineOf(a) < lineOf(b) ? -1 : lineOf(a) > lineOf(b) ? 1 : 0));
   if (problems.length > 0 || !parsed.success) throw createRecipeError(method, problems, yaml?.file);
   const config = parsed.data;
   if (config.dtype === "bfloat16" || config.dtype === "float16") ignored.push("dtype");
@@ -162,14 +165,23 @@ export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptio
   return { method, config, ignored, notes, env, yamlText } as ResolvedRecipe;
 }
 
-type Issue = { code?: string | undefined; path: PropertyKey[]; message: string };
+type Issue = { code?: string | undefined; path: PropertyKey[]; message: string; keys?: string[]; input?: unknown };
+
+const datasetKeys = ["path", "name", "data_dir", "data_files", "split", "columns", "fraction"];
 
 function describeIssue(issue: Issue, entry: RecipeEntry | undefined, expects: string | undefined): string {
   const name = issue.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("").slice(1);
   if (issue.code === "custom") return entry === undefined || issue.message.includes("is missing") ? issue.message : `${name}: ${issue.message}`;
-  const written = entry === undefined || issue.path.length > 1 ? name : entry.key;
-  if (issue.path.length > 1 || entry === undefined) return `${written}: ${issue.message}`;
-  return `${written}: expected ${expects ?? "another value"}, found ${show(entry.value)}`;
+  if (entry === undefined) return `${name}: ${issue.message}`;
+  if (issue.code === "unrecognized_keys") {
+    const [unknown = ""] = issue.keys ?? [];
+    const nearest = findNearest(unknown, datasetKeys);
+    return `${name}: unknown key ${unknown}${nearest === undefined ? "" : `; did you mean ${nearest}?`}`;
+  }
+  if (issue.path.length === 1) return `${entry.key}: expected ${expects ?? "another value"}, found ${show(entry.value)}`;
+  const inner = issue.path.slice(1).reduce<unknown>((value, part) => (value as { [key: PropertyKey]: unknown } | undefined)?.[part], entry.value);
+  const expected = issue.message.replace(/^Invalid input: expected ([^,]+).*$/, "$1");
+  return inner === undefined ? `${name} is missing: expected ${expected}` : `${name}: expected ${expected}, found ${show(inner)}`;
 }
 
 function createRecipeError(method: Method, problems: readonly string[], file: string | undefined): SparError {

@@ -2,6 +2,9 @@
 
 import type { RecipeEntries } from "./entries.ts";
 
+/** The yaml package gives a merge key's value as a symbol. */
+const isMergeKey = (key: string): boolean => key === "<<" || key === "Symbol(<<)";
+
 /** `file` is the name to show in messages. */
 export async function parseYamlEntries(text: string, file: string): Promise<RecipeEntries> {
   const { isMap, isScalar, isNode, LineCounter, parseDocument } = await import("yaml");
@@ -25,14 +28,15 @@ export async function parseYamlEntries(text: string, file: string): Promise<Reci
     return result;
   }
   const seen = new Map<string, number>();
+  let mergeLine: number | undefined;
   const merged = new Map<string, unknown>(Object.entries(document.toJS() as { [key: string]: unknown }));
   for (const item of root.items) {
     const keyNode = item.key;
     const line = isNode(keyNode) && keyNode.range ? lineAt(keyNode.range[0]) : 1;
     const key = isScalar(keyNode) ? String(keyNode.value) : String(keyNode);
     const place = `${file}:${line}`;
-    if (key === "<<") {
-      // A merge key's values are in `merged`; they are added below where the map does not have them itself.
+    if (isMergeKey(key)) {
+      mergeLine = line;
       continue;
     }
     const earlier = seen.get(key);
@@ -52,8 +56,8 @@ export async function parseYamlEntries(text: string, file: string): Promise<Reci
     result.entries.push({ key, value, place, placeOf });
     merged.delete(key);
   }
-  if (root.items.some((item) => isScalar(item.key) && item.key.value === "<<")) {
-    for (const [key, value] of merged) if (key !== "<<") result.entries.push({ key, value, place: `${file}:1` });
-  }
+  // A merge key's values are in `merged`: what is left there was not set in the map itself.
+  if (mergeLine === undefined) return result;
+  for (const [key, value] of merged) if (!isMergeKey(key)) result.entries.push({ key, value, place: `${file}:${mergeLine}` });
   return result;
 }

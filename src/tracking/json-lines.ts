@@ -2,9 +2,8 @@
 
 import type { Tracker } from "./tracker.ts";
 
-/** `write` gets whole lines with their newline. A metrics row has `step`, an event row `code`. */
-export function createJsonLinesTracker(write: (line: string) => void): Tracker {
-  const writeRow = (row: unknown): void => write(`${JSON.stringify(row)}\n`);
+/** `writeRow` puts one row on a line. A metrics row has `step`, an event row `code`. */
+export function createJsonLinesTracker(writeRow: (row: unknown) => void): Tracker {
   return {
     metrics: writeRow,
     samples() {},

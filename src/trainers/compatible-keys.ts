@@ -65,7 +65,8 @@ export const unavailableKeys: { readonly [key: string]: OffRule } = {
   load_in_8bit: off("quantised training"),
   load_in_4bit: off("quantised training"),
   optim: {
-    isOff: (value) => value === null || (typeof value === "string" && /^adamw_(torch|torch_fused|hf|apex_fused)$/.test(value)),
+    // AdamW with its state kept or computed otherwise is AdamW here.
+    isOff: (value) => value === null || (typeof value === "string" && value.includes("adamw")),
     off: "adamw_torch",
     feature: "an optimizer other than AdamW",
   },

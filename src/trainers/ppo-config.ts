@@ -69,7 +69,7 @@ export const ppoConfigSchema = z
     if (rewards === 0) {
       context.addIssue({ code: "custom", path: ["reward_model_path"], message: "reward_model_path or reward_funcs is missing: what to maximise" });
     } else if (config.reward_weights !== null && config.reward_weights.length !== rewards) {
-      const message = `expected one weight for each of the ${rewards} rewards, found ${config.reward_weights.length}`;
+      const message = `expected a weight for each reward (${rewards}), found ${config.reward_weights.length}`;
       context.addIssue({ code: "custom", path: ["reward_weights"], message });
     }
     if (config.stop_token !== null && config.stop_token_id !== null) {

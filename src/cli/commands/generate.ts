@@ -1,7 +1,7 @@
 /** `spar generate`: its options; rows out as the interface says. */
 
 import { UsageError } from "../../internal/errors.ts";
-import { collectArgument, createCommandline, numberArgument, parseCommandline } from "../arguments.ts";
+import { addRepeatedOption, createCommandline, numberArgument, parseCommandline } from "../arguments.ts";
 import type { CommandIO } from "../output.ts";
 import { addSamplingOptions, type SamplingArguments } from "../sampling-options.ts";
 
@@ -25,10 +25,9 @@ const examples = [
 /** Undefined when help was asked for and shown. */
 export async function parseGenerateArguments(args: string[], io: CommandIO): Promise<GenerateArguments | undefined> {
   const commandline = await createCommandline("generate", "Completes prompts with a language model.", examples, io);
-  commandline
-    .requiredOption("--model <model>", "a model: a folder or a hub id")
-    .option("--prompt <text>", "a prompt; may be repeated", collectArgument, [])
-    .option("--prompts <file>", "JSON lines of {prompt}, text or messages; - reads standard input");
+  commandline.requiredOption("--model <model>", "a model: a folder or a hub id");
+  addRepeatedOption(commandline, "--prompt <text>", "a prompt");
+  commandline.option("--prompts <file>", "JSON lines of {prompt}, text or messages; - reads standard input");
   addSamplingOptions(commandline);
   commandline
     .option("--n <n>", "completions a prompt", numberArgument("--n", { integer: true, min: 1 }), 1)

@@ -1,0 +1,136 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { SparError } from "../internal/errors.ts";
+import type { RunEvent, Tracker } from "../tracking/index.ts";
+import type { TrainingContext } from "../trainers/configs.ts";
+import { parseRecipe } from "./load.ts";
+import { runRecipe, type RunRecipeOptions } from "./run.ts";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "spar-run-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const read = (name: string): string => readFileSync(join(folder, "out", name), "utf8");
+const rows = (name: string): { [key: string]: unknown }[] =>
+  read(name)
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as { [key: string]: unknown });
+
+function makeRecipe(...flags: string[]) {
+  return parseRecipe({ method: "sft", flags: ["--model-name-or-path", "m", "--dataset-name", "d", "--output-dir", join(folder, "out"), ...flags] });
+}
+
+function collect(): { events: RunEvent[]; tracker: Tracker } {
+  const events: RunEvent[] = [];
+  return { events, tracker: { metrics() {}, samples() {}, event: (event) => void events.push(event), progress() {}, async close() {} } };
+}
+
+/** Logs a row a step from `start` on, as a training does. */
+function trainFrom(start: number, end: number, status: "finished" | "stopped" = "finished"): NonNullable<RunRecipeOptions["train"]> {
+  return async (recipe, context: TrainingContext) => {
+    if (context.resume !== false) context.resumedAt?.(start);
+    for (let step = start + 1; step <= end; step++) context.tracker.metrics({ step, loss: 1 / step });
+    return { status, steps: end, outputDir: recipe.config.output_dir, metrics: { loss: 1 / end } };
+  };
+}
+
+const options = { version: "1.2.3", signal: new AbortController().signal };
+
+test("a run leaves its files, and gives the folder back", async () => {
+  const recipe = await makeRecipe("--bf16", "--report_to", "tensorboard", "wandb");
+  const outcome = await runRecipe(recipe, { ...options, train: trainFrom(0, 3) });
+  expect(outcome).toMatchObject({ status: "finished", steps: 3 });
+  expect(JSON.parse(read("run.json"))).toMatchObject({ schema_version: 1, method: "sft", status: "finished", pid: process.pid, spar: "1.2.3", error: null, parent: null });
+  expect(rows("metrics.jsonl").map((row) => row["step"])).toEqual([1, 2, 3]);
+  expect(rows("events.jsonl").map((row) => row["code"])).toEqual(["recipe/keys-ignored", "tracking/not-available"]);
+  expect(read("config.yaml")).toBe(recipe.yamlText);
+  expect(readdirSync(join(folder, "out", "runs"))).toHaveLength(1);
+  expect(readdirSync(join(folder, "out")).filter((name) => name.startsWith("."))).toEqual([]);
+});
+
+test("a folder that is not empty is only touched when asked to", async () => {
+  await runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 2) });
+  const before = read("metrics.jsonl");
+  await expect(runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 1) })).rejects.toMatchObject({ code: "run/folder-not-empty" });
+  expect(read("metrics.jsonl")).toBe(before);
+  mkdirSync(join(folder, "out", "checkpoint-7"));
+  writeFileSync(join(folder, "out", "mine.txt"), "keep me");
+  await runRecipe(await makeRecipe("--overwrite-output-dir"), { ...options, train: trainFrom(0, 1) });
+  expect(rows("metrics.jsonl")).toHaveLength(1);
+  expect(existsSync(join(folder, "out", "checkpoint-7"))).toBe(false);
+  expect(read("mine.txt")).toBe("keep me");
+});
+
+test("resume cuts the logs back to the checkpoint and keeps the run's id", async () => {
+  await runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 5, "stopped") });
+  const { id } = JSON.parse(read("run.json")) as { id: string };
+  const seen = collect();
+  await runRecipe(await makeRecipe("--resume"), { ...options, trackers: [{ name: "seen", tracker: seen.tracker }], train: trainFrom(3, 6) });
+  expect(rows("metrics.jsonl").map((row) => row["step"])).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(seen.events).toMatchObject([{ code: "run/resumed", step: 3 }]);
+  expect(JSON.parse(read("run.json"))).toMatchObject({ id, status: "finished" });
+  expect(read("config.yaml")).toContain("resume_from_checkpoint: false");
+});
+
+test("resume without a checkpoint starts over and says so; of a finished run changes nothing; of a longer one goes on", async () => {
+  const first = collect();
+  await runRecipe(await makeRecipe("--resume", "--max-steps", "2"), { ...options, trackers: [{ name: "seen", tracker: first.tracker }], train: trainFrom(0, 2) });
+  expect(first.events).toMatchObject([{ code: "run/no-checkpoint" }]);
+  const before = readdirSync(join(folder, "out")).map((name) => [name, read(name)]);
+  const second = collect();
+  const never = async (): Promise<never> => {
+    throw new Error("not to be called");
+  };
+  const outcome = await runRecipe(await makeRecipe("--resume", "--max-steps", "2"), { ...options, trackers: [{ name: "seen", tracker: second.tracker }], train: never });
+  expect(outcome).toMatchObject({ status: "finished", steps: 2 });
+  expect(second.events).toMatchObject([{ code: "run/already-finished" }]);
+  expect(readdirSync(join(folder, "out")).map((name) => [name, read(name)])).toEqual(before);
+  const longer = await runRecipe(await makeRecipe("--resume", "--max-steps", "4"), { ...options, train: trainFrom(2, 4) });
+  expect(longer.steps).toBe(4);
+});
+
+test("a failure is recorded and thrown on", async () => {
+  const train = async (): Promise<never> => {
+    throw new SparError("data/empty", "the data is empty");
+  };
+  await expect(runRecipe(await makeRecipe(), { ...options, train })).rejects.toThrow("the data is empty");
+  expect(JSON.parse(read("run.json"))).toMatchObject({ status: "failed", error: { code: "data/empty", message: "the data is empty" } });
+});
+
+test("a second run in the same folder is refused while the first goes on", async () => {
+  let refused: unknown;
+  await runRecipe(await makeRecipe(), {
+    ...options,
+    async train(recipe, context) {
+      refused = await runRecipe(await makeRecipe("--resume"), { ...options, train: trainFrom(0, 1) }).catch((error: unknown) => error);
+      return trainFrom(0, 1)(recipe, context);
+    },
+  });
+  expect(refused).toMatchObject({ code: "run/locked" });
+});
+
+test("the control file reaches the training", async () => {
+  const seen: unknown[] = [];
+  await runRecipe(await makeRecipe(), {
+    ...options,
+    async train(recipe, context) {
+      for (const text of ["pause\n", "save", "dance", "stop"]) {
+        writeFileSync(join(folder, "out", "control"), text);
+        seen.push(context.readControl?.(), context.readControl?.());
+      }
+      return trainFrom(0, 1)(recipe, context);
+    },
+  });
+  expect(seen).toEqual(["pause", "pause", "save", undefined, undefined, undefined, "stop", undefined]);
+  expect(rows("events.jsonl").map((row) => row["code"])).toEqual(["run/control-unknown"]);
+});
+
+test("output_dir that is a file", async () => {
+  writeFileSync(join(folder, "out"), "");
+  await expect(runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 1) })).rejects.toMatchObject({ code: "run/folder-not-writable" });
+});
