@@ -1,15 +1,22 @@
 #!/usr/bin/env node
-import { exitCodes } from "./output.ts";
+import { exitCodes, formatError } from "./output.ts";
 import { runProgram } from "./program.ts";
 import { readVersion } from "./version.ts";
 
-let brokenPipe: "end" | "survive" = "end";
+// `spar … | head`: the reader has enough, which is no error.
+let reactToBrokenPipe = (): void => process.exit(exitCodes.ok);
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code !== "EPIPE") throw error;
-    // `spar … | head`: the reader has enough, which is no error.
-    if (brokenPipe === "end") process.exit(exitCodes.ok);
+    reactToBrokenPipe();
+  });
+}
+
+for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+  process.on(event, (error: unknown) => {
+    process.stderr.write(`${formatError(error, { debug: process.argv.includes("--debug"), paint: (_, text) => text })}\n`);
+    process.exit(exitCodes.bug);
   });
 }
 
@@ -23,8 +30,8 @@ const code = await runProgram(process.argv.slice(2), {
     process.on("SIGTERM", listener);
   },
   exit: (exitCode) => process.exit(exitCode),
-  onBrokenPipe(mode) {
-    brokenPipe = mode;
+  onBrokenPipe(listener) {
+    reactToBrokenPipe = listener;
   },
 });
 

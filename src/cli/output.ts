@@ -34,8 +34,11 @@ export interface CommandIO {
   width(): number;
   /** Before long work: the first Ctrl-C aborts `signal` and says `message`, the second ends the process at once. */
   handleInterrupts(message: string): void;
-  /** Goes on when the reader of standard output has gone; otherwise the command ends quietly. */
-  surviveBrokenPipe(): void;
+  /**
+   * What happens when the reader of standard output has gone: the command goes on without it, or `signal` is aborted.
+   * Without this call the process ends quietly.
+   */
+  handleBrokenPipe(reaction: "go-on" | "abort"): void;
 }
 
 export type CommandIOOptions = {
@@ -48,7 +51,8 @@ export type CommandIOOptions = {
   /** Calls back on each SIGINT or SIGTERM. */
   onInterrupt?: (listener: () => void) => void;
   exit?: (code: number) => void;
-  onBrokenPipe?: (mode: "survive") => void;
+  /** Calls back when standard output or error breaks, instead of ending the process. */
+  onBrokenPipe?: (listener: () => void) => void;
 };
 
 /** https://no-color.org: any non-empty NO_COLOR switches colours off; FORCE_COLOR (not 0) on. */
@@ -76,7 +80,8 @@ export function createCommandIO(options: CommandIOOptions): CommandIO {
     note: (text) => void stderr.write(`${text}\n`),
     writeNote: (text) => void stderr.write(text),
     paint: (code, text) => (color ? `\x1b[${code}m${text}\x1b[0m` : text),
-    width: () => stderr.columns ?? stdout.columns ?? 80,
+    // Some pseudo-terminals say 0.
+    width: () => stderr.columns || stdout.columns || 80,
     handleInterrupts(message) {
       if (interruptible) return;
       interruptible = true;
@@ -89,7 +94,11 @@ export function createCommandIO(options: CommandIOOptions): CommandIO {
         controller.abort();
       });
     },
-    surviveBrokenPipe: () => options.onBrokenPipe?.("survive"),
+    handleBrokenPipe(reaction) {
+      options.onBrokenPipe?.(() => {
+        if (reaction === "abort") controller.abort();
+      });
+    },
   };
 }
 

@@ -132,6 +132,30 @@ test("the first interrupt aborts, the second ends the process", () => {
   expect(exits).toEqual([130]);
 });
 
+test("a broken pipe aborts or is ignored, as the command says", () => {
+  let breakPipe = (): void => {};
+  const make = () =>
+    createCommandIO({
+      json: true,
+      debug: false,
+      env: {},
+      stdout: { write() {}, columns: 0 },
+      stderr: { write() {} },
+      onBrokenPipe: (listener) => {
+        breakPipe = listener;
+      },
+    });
+  const one = make();
+  one.handleBrokenPipe("go-on");
+  breakPipe();
+  expect(one.signal.aborted).toBe(false);
+  const two = make();
+  two.handleBrokenPipe("abort");
+  breakPipe();
+  expect(two.signal.aborted).toBe(true);
+  expect(two.width()).toBe(80);
+});
+
 test("colours follow the terminal, NO_COLOR and FORCE_COLOR", () => {
   const terminal = { write() {}, isTTY: true };
   const pipe = { write() {} };

@@ -95,7 +95,8 @@ export async function runTrainCommand(command: TrainCommand, args: string[], io:
   const recipe = await loadRecipe({ method: command.method, ...(configPath === undefined ? {} : { configPath }), flags });
   Object.assign(process.env, recipe.env);
   io.handleInterrupts("Stopping: the step is finished and the run saved. Ctrl-C again quits at once.");
-  if (!io.json) io.surviveBrokenPipe();
+  // Whoever reads the rows has gone: save and stop. A closed terminal's words are no reason to.
+  io.handleBrokenPipe(io.json ? "abort" : "go-on");
   const trackers = [
     {
       name: "console",

@@ -94,6 +94,16 @@ test("resume without a checkpoint starts over and says so; of a finished run cha
   expect(longer.steps).toBe(4);
 });
 
+test("resume says which keys changed, and refuses another method's folder", async () => {
+  await runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 2, "stopped") });
+  const seen = collect();
+  const trackers = [{ name: "seen", tracker: seen.tracker }];
+  await runRecipe(await makeRecipe("--resume", "--learning-rate", "0.5", "--run_name", "x"), { ...options, trackers, train: trainFrom(1, 2, "stopped") });
+  expect(seen.events).toMatchObject([{ code: "run/recipe-changed", keys: ["learning_rate"] }, { code: "run/resumed" }]);
+  const other = await parseRecipe({ method: "reward", flags: ["--model-name-or-path", "m", "--dataset-name", "d", "--output-dir", join(folder, "out"), "--resume"] });
+  await expect(runRecipe(other, { ...options, train: trainFrom(0, 1) })).rejects.toMatchObject({ code: "run/other-method" });
+});
+
 test("a failure is recorded and thrown on", async () => {
   const train = async (): Promise<never> => {
     throw new SparError("data/empty", "the data is empty");

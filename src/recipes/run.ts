@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { SparError } from "../internal/errors.ts";
 import { acquireRunLock, createFanOut, createTrackers, lockFileName, openRunDirectory, readRunRecord, type NamedTracker, type Tracker } from "../tracking/index.ts";
 import type { TrainingContext, TrainingOutcome } from "../trainers/configs.ts";
 import type { ResolvedRecipe } from "./load.ts";
@@ -35,23 +36,32 @@ export type RunRecipeOptions = {
 };
 
 /** How far a run goes; a finished run that is resumed with other values is a longer run, not a finished one. */
-const extentKeys = ["max_steps", "num_train_epochs", "total_episodes"];
+const extentKeys = new Set(["max_steps", "num_train_epochs", "total_episodes"]);
 
-async function isAlreadyFinished(folder: string, config: { readonly [key: string]: unknown }): Promise<boolean> {
-  if (readRunRecord(folder)?.status !== "finished") return false;
+/** How a run is watched, not what it is. */
+const watchingKeys = new Set(["resume_from_checkpoint", "overwrite_output_dir", "output_dir", "report_to", "run_name", "save_total_limit", "env"]);
+
+type Config = { readonly [key: string]: unknown };
+
+/** The recipe of the run that is in the folder; undefined where there is none that can be read. */
+async function readEarlierConfig(folder: string): Promise<Config | undefined> {
   const { parse } = await import("yaml");
   try {
     const earlier: unknown = parse(readFileSync(join(folder, "config.yaml"), "utf8"));
-    if (typeof earlier !== "object" || earlier === null) return false;
-    const values = earlier as { [key: string]: unknown };
-    return extentKeys.every((key) => (values[key] ?? null) === (config[key] ?? null));
+    return typeof earlier === "object" && earlier !== null ? (earlier as Config) : undefined;
   } catch {
-    return false;
+    return undefined;
   }
 }
 
+/** Keys whose values are not those of the earlier recipe; keys that it does not have are of another version of spar. */
+function findChangedKeys(earlier: Config, config: Config): string[] {
+  const isSame = (key: string): boolean => JSON.stringify(earlier[key]) === JSON.stringify(config[key]);
+  return Object.keys(config).filter((key) => !watchingKeys.has(key) && Object.hasOwn(earlier, key) && !isSame(key));
+}
+
 /**
- * @throws SparError `run/folder-not-empty`, `run/folder-not-writable`, `run/locked`, and whatever the training throws,
+ * @throws SparError `run/folder-not-empty`, `run/folder-not-writable`, `run/locked`, `run/other-method`, and whatever the training throws,
  * after it has been recorded in run.json.
  */
 export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOptions): Promise<TrainingOutcome> {
@@ -62,7 +72,15 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
   makeOutputDirectory(folder);
   const lock = acquireRunLock(folder);
   try {
-    if (resume === true && (await isAlreadyFinished(folder, config))) {
+    const record = resume === false ? undefined : readRunRecord(folder);
+    if (record !== undefined && record.method !== recipe.method) {
+      throw new SparError("run/other-method", `cannot resume: expected a run of ${recipe.method} in ${folder}, found one of ${record.method}`, {
+        hint: `Resume it with spar ${record.method}, or choose another --output_dir.`,
+      });
+    }
+    const earlier = resume === false ? undefined : await readEarlierConfig(folder);
+    const changed = earlier === undefined ? [] : findChangedKeys(earlier, config);
+    if (resume === true && record?.status === "finished" && earlier !== undefined && !changed.some((key) => extentKeys.has(key))) {
       const { step = 0, ...metrics } = readLastMetrics(folder);
       const tracker = createFanOut(extra);
       tracker.event({ code: "run/already-finished", message: `the run in ${folder} is finished: nothing to do` });
@@ -83,6 +101,10 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
       tracker = createFanOut([{ name: "run-directory", tracker: directory }, ...report.trackers, ...extra]);
       announceRecipe(recipe, tracker);
       for (const event of report.events) tracker.event(event);
+      if (changed.length > 0) {
+        const message = `the recipe is not that of the run that is resumed: ${changed.join(", ")} changed`;
+        tracker.event({ code: "run/recipe-changed", level: "warning", message, keys: changed });
+      }
       const outcome = await (options.train ?? trainMethod)(recipe, {
         tracker,
         signal: options.signal,

@@ -65,12 +65,12 @@ test("on a terminal: one moving line within the width, with loss, rate and ETA; 
   advance(9950);
   tracker.progress({ stage: "train", done: 20, total: 100 });
   // Ten units in ten seconds since the stage was first seen, eighty to go.
-  expect(take()).toMatch(/^\r\x1b\[K█+░+ train 20\/100 {2}loss 0\.5 {2}ETA 1m20s$/);
+  expect(take().replace("\r\x1b[K", "")).toMatch(/^█+░+ train 20\/100 {2}loss 0\.5 {2}ETA 1m20s$/);
   tracker.event({ code: "x", message: "saved" });
   expect(take()).toBe("\r\x1b[Ksaved\n");
   advance(200);
   tracker.progress({ stage: "evaluating with a very long name of a stage that takes all the room of the line there is", done: 1 });
-  expect(take().replaceAll(/\r|\x1b\[K/g, "").length).toBeLessThan(80);
+  expect(take().replace("\r\x1b[K", "").length).toBeLessThan(80);
   await tracker.close("finished");
   expect(take().endsWith("\n")).toBe(true);
 });
