@@ -2,7 +2,7 @@
  * From a bare clone to something that runs: checks the machine, installs, builds. Plain Node, no dependency, because
  * it runs before any is there. Callers check the Node version first (see node-version.mjs), and hand over.
  */
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
   chmodSync,
@@ -121,7 +121,7 @@ export function checkNativeParts(folder, { platform, arch }) {
 async function install(missing) {
   const names = missing.slice(0, 3).join(", ") + (missing.length > 3 ? ` and ${missing.length - 3} more` : "");
   say(`Installing ${missing.length} npm packages (${names}).`);
-  say("About 130 MB to download, 450 MB on disk, most of it ONNX Runtime's library; usually under a minute.");
+  say("About 200 MB to download, 470 MB on disk, most of it ONNX Runtime's library; usually under a minute.");
   const done = startClock("npm ci");
   // No package needs its install script: ONNX Runtime's would fetch CUDA files, koffi ships compiled parts.
   const args = ["ci", "--include=dev", "--include=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
@@ -131,7 +131,7 @@ async function install(missing) {
 }
 
 /** `npm` as a command and its arguments: the npm that runs us where there is one (no shell needed, also on Windows). */
-function npmCommand(args) {
+export function npmCommand(args) {
   const script = process.env.npm_execpath;
   if (script !== undefined && /npm-cli\.[cm]?js$/.test(script)) return [process.execPath, [script, ...args]];
   return [process.platform === "win32" ? "npm.cmd" : "npm", args];
@@ -139,7 +139,11 @@ function npmCommand(args) {
 
 /** @returns {SetupError} what npm's output means, where that is known. */
 export function explainNpm(status, output) {
-  const tail = output.trim().split("\n").slice(-12).join("\n");
+  const tail = output
+    .split("\n")
+    .filter((line) => /\S/.test(line.replace(/^npm \w+/, "")) && !/npm warn|npm help|debug-0\.log/.test(line))
+    .slice(0, 8)
+    .join("\n");
   const known = [
     [/ENOENT.*npm|not recognized/i, "npm-missing", "npm was not found.", "Install Node with npm, from nodejs.org or your system's packages."],
     [/ENOSPC/, "disk-full", "The disk is full: npm needs about 900 MB while it installs.", "Make room and run this command again."],
@@ -286,9 +290,4 @@ function readJson(path) {
   } catch {
     return undefined;
   }
-}
-
-/** True where `command` can be started. */
-export function hasCommand(command, args = ["--version"]) {
-  return spawnSync(command, args, { stdio: "ignore" }).status === 0;
 }

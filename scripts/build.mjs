@@ -1,4 +1,4 @@
 // `npm run build`: src/ into dist/, and a link so that `npx spar` works in the clone.
 import "./node-version.mjs";
 
-import("./bootstrap.mjs").then(({ build, finish }) => finish(() => build()));
+void import("./bootstrap.mjs").then(({ build, finish }) => finish(() => build()));

@@ -1,7 +1,7 @@
 // `npm run quickstart [-- --seed N …]`, right after `git clone`: installs and builds what is missing, then `spar quickstart`.
 import "./node-version.mjs";
 
-import("./bootstrap.mjs").then(({ finish, prepare, root, runAttached }) =>
+void import("./bootstrap.mjs").then(({ finish, prepare, root, runAttached }) =>
   finish(async () => {
     await prepare();
     return runAttached(process.execPath, [`${root}/dist/cli/main.js`, "quickstart", ...process.argv.slice(2)]);

@@ -2,7 +2,7 @@
 // that needs neither Python, a browser nor the network. Checks against peers have their own runner (peers.mjs).
 import "./node-version.mjs";
 
-import("./bootstrap.mjs").then(({ finish, prepare, root, runAttached }) =>
+void import("./bootstrap.mjs").then(({ finish, prepare, root, runAttached }) =>
   finish(async () => {
     await prepare();
     const vitest = `${root}/node_modules/vitest/vitest.mjs`;

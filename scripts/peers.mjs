@@ -1,0 +1,56 @@
+/**
+ * `npm run test:peers [-- vitest's arguments]`: test/peers/*.test.ts, which compare spar with PyTorch, Transformers,
+ * safetensors and TensorBoard. Makes their Python environment first, once, in a cache folder outside the repository.
+ * A skipped test is a failure here. `--python-only` prints the path of that Python and runs nothing.
+ */
+import "./node-version.mjs";
+import { spawnSync } from "node:child_process";
+import { homedir } from "node:os";
+import { join } from "node:path";
+
+/** Outside the repository, so that a fresh clone finds it again. SPAR_CI_CACHE moves it. */
+const cache = process.env.SPAR_CI_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "spar-ci");
+
+void Promise.all([import("./bootstrap.mjs"), import("./vitest-json.mjs")]).then(
+  ([{ finish, prepare, root, say, SetupError }, { printCounts, runVitest }]) => {
+    /** bench/peers/setup.py knows what to install and how to do without the CUDA packages; it does nothing twice. */
+    const preparePython = () => {
+      const system = findPython(SetupError);
+      say(`Python environment of the peers, in ${cache}: made once, about 540 MB to download.`);
+      const args = [join(root, "bench/peers/setup.py"), "--dir", join(cache, "peers"), "--only", "main"];
+      const { status, stdout } = spawnSync(system, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
+      if (status === 0) return JSON.parse(stdout.trim().split("\n").at(-1)).main;
+      throw new SetupError(
+        "setup/peers-failed",
+        `bench/peers/setup.py ended with ${status}.`,
+        "Its last lines name the reason: pip's settings, the disk (3 GB), python3-venv, or gcc and binutils on Linux.",
+      );
+    };
+
+    return finish(async () => {
+      const python = preparePython();
+      if (process.argv.includes("--python-only")) {
+        console.log(python);
+        return 0;
+      }
+      await prepare();
+      const args = ["--config", join(root, "test/peers/vitest.config.ts"), "--root", root, ...process.argv.slice(2)];
+      const counts = await runVitest(args, { SPAR_PYTHON: python });
+      printCounts(counts);
+      return counts.failed === 0 && counts.skipped === 0 && counts.passed > 0 ? 0 : 1;
+    });
+  },
+);
+
+function findPython(SetupError) {
+  for (const command of [process.env.SPAR_PEER_PYTHON, "python3", "python"]) {
+    if (!command) continue;
+    const { status } = spawnSync(command, ["-c", "import sys, venv; sys.exit(sys.version_info < (3, 10))"]);
+    if (status === 0) return command;
+  }
+  throw new SetupError(
+    "setup/no-python",
+    "The checks against peers need Python 3.10 or newer with its venv module; none was found.",
+    "Install it (Debian: apt-get install python3-venv), or name one: SPAR_PEER_PYTHON=/path/to/python",
+  );
+}
