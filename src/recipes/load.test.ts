@@ -114,9 +114,10 @@ env:
 `,
   );
   expect(recipe.config).toMatchObject({ packing: true, save_strategy: "no", report_to: [], eos_token: "<|im_end|>", num_train_epochs: 1, dtype: "bfloat16" });
+  const absent = { name: null, data_dir: null, data_files: null, columns: null, fraction: null, weight: null, revision: null, sample_by: null, task: null };
   expect(recipe.config.datasets).toEqual([
-    { path: "json", name: null, data_dir: null, data_files: "train.jsonl", split: "train", columns: null, fraction: null },
-    { path: "trl-lib/Capybara", name: null, data_dir: null, data_files: null, split: "train[:10%]", columns: null, fraction: null },
+    { ...absent, path: "json", data_files: "train.jsonl", split: "train" },
+    { ...absent, path: "trl-lib/Capybara", split: "train[:10%]" },
   ]);
   expect(recipe.ignored).toEqual(["attn_implementation", "gradient_checkpointing_kwargs", "bf16", "deepspeed", "lora_r", "push_to_hub", "dtype"]);
   expect(recipe.env).toEqual({ TOKENIZERS_PARALLELISM: "false" });

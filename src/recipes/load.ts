@@ -58,7 +58,7 @@ function show(value: unknown): string {
 
 /** As loadRecipe, from text. */
 export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptions): Promise<ResolvedRecipe> {
-  const { configSchemas, getFieldInfo, ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } = await import("../trainers/configs.ts");
+  const { configSchemas, datasetKeys, getFieldInfo, ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } = await import("../trainers/configs.ts");
   const schema = configSchemas[method];
   const shape: { [key: string]: Parameters<typeof getFieldInfo>[0] } = schema.shape;
   const isIgnored = (key: string): boolean => ignoredKeys.has(key) || (method === "ppo" && ignoredPPOKeys.has(key));
@@ -147,7 +147,7 @@ export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptio
         const key = String(issue.path[0]);
         const entry = chosen.get(key);
         const place = entry === undefined ? (yaml?.file ?? `spar ${method}`) : (entry.placeOf?.(issue.path.slice(1)) ?? entry.place);
-        problems.push(`${place}: ${describeIssue(issue, entry, getFieldInfo(shape[key]!)?.expects)}`);
+        problems.push(`${place}: ${describeIssue(issue, entry, getFieldInfo(shape[key]!)?.expects, datasetKeys)}`);
       }
     };
     report(parsed.error.issues);
@@ -167,15 +167,13 @@ export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptio
 
 type Issue = { code?: string | undefined; path: PropertyKey[]; message: string; keys?: string[]; input?: unknown };
 
-const datasetKeys = ["path", "name", "data_dir", "data_files", "split", "columns", "fraction"];
-
-function describeIssue(issue: Issue, entry: RecipeEntry | undefined, expects: string | undefined): string {
+function describeIssue(issue: Issue, entry: RecipeEntry | undefined, expects: string | undefined, innerKeys: readonly string[]): string {
   const name = issue.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("").slice(1);
   if (issue.code === "custom") return entry === undefined || issue.message.includes("is missing") ? issue.message : `${name}: ${issue.message}`;
   if (entry === undefined) return `${name}: ${issue.message}`;
   if (issue.code === "unrecognized_keys") {
     const [unknown = ""] = issue.keys ?? [];
-    const nearest = findNearest(unknown, datasetKeys);
+    const nearest = findNearest(unknown, innerKeys);
     return `${name}: unknown key ${unknown}${nearest === undefined ? "" : `; did you mean ${nearest}?`}`;
   }
   if (issue.path.length === 1) return `${entry.key}: expected ${expects ?? "another value"}, found ${show(entry.value)}`;

@@ -22,5 +22,6 @@ export { pretrainConfigSchema, type PretrainConfig } from "./pretrain-config.ts"
 export { ppoConfigSchema, type PPOConfig } from "./ppo-config.ts";
 export { rewardConfigSchema, type RewardConfig } from "./reward-config.ts";
 export { sftConfigSchema, type SFTConfig } from "./sft-config.ts";
+export { datasetKeys } from "./training-arguments.ts";
 export type { DatasetArguments, TrainingArguments } from "./training-arguments.ts";
 export type { ControlRequest, TrainingContext, TrainingOutcome } from "./training-context.ts";

@@ -27,10 +27,22 @@ export const datasetSchema = z.strictObject({
     .nullable()
     .default(null),
   split: z.string().default("train"),
-  columns: z.array(z.string()).nullable().default(null),
-  /** This dataset's share of the mixture; set for all or for none. */
+  /** Columns to keep, or a map to new names (spar's). */
+  columns: z.union([z.array(z.string()), z.record(z.string(), z.string())]).nullable().default(null),
+  /** This dataset's share of the mixture, by its first rows; set for all or for none. */
   fraction: z.number().gte(0).nullable().default(null),
+  // spar's own from here on.
+  /** How often rows of this dataset are drawn, relative to the others. */
+  weight: z.number().gt(0).nullable().default(null),
+  /** Branch, tag or commit of a hub dataset. */
+  revision: z.string().nullable().default(null),
+  /** Of text files: what a row is. */
+  sample_by: z.enum(["line", "paragraph", "document"]).nullable().default(null),
+  /** Its name where tasks are evaluated by themselves. */
+  task: z.string().nullable().default(null),
 });
+
+export const datasetKeys: readonly string[] = Object.keys(datasetSchema.shape);
 
 export type DatasetArguments = z.output<typeof datasetSchema>;
 
@@ -83,7 +95,7 @@ export function createTrainingArguments(defaults: SharedDefaults) {
     datasets: jsonField(
       datasetsSchema,
       [],
-      "a list of {path, name, data_dir, data_files, split, columns, fraction}",
+      `a list of {${datasetKeys.join(", ")}}`,
       "Datasets to mix; wins over dataset_name.",
     ),
     dataset_name: optionalTextField("Dataset: a hub id, a local file or a folder."),
