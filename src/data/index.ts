@@ -24,7 +24,7 @@ export { preparePairs, type PreparePairsOptions, prepareUnpaired } from "./prepa
 export { preparePrompts } from "./prepare-prompts.ts";
 export { openTextExamples, packPreparedTexts, prepareTexts, type PrepareTextsOptions } from "./prepare-texts.ts";
 export { type BlockCursor, type BlockStreamOptions, streamBlocks, type TokenBlock } from "./pretraining-blocks.ts";
-export type { Row, RowPlace } from "./row.ts";
+export { formatPlace, type Row, type RowPlace } from "./row.ts";
 export { createTokeniseContext, type DataTokenizer, type EventSink, type TokeniseContext } from "./tokenise-content.ts";
 export { type TokenizedCompletion, type TokenizedPair, tokenisePair, tokeniseUnpaired } from "./tokenise-pair.ts";
 export { tokenisePrompt, type TokenizedPrompt } from "./tokenise-prompt.ts";

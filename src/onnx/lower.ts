@@ -167,17 +167,18 @@ export function lower(graph: Graph, { constants = new Set() }: LowerOptions = {}
     names.set(tensor, name);
     if (constants.has(name)) to.constant(name, tensor.dtype, tensor.shape, undefined);
   }
-  for (const [name, tensor] of graph.outputs) if (!names.has(tensor) && !isNode(tensor.node, "constant")) names.set(tensor, name);
+  const outputName = (name: string): string => (graph.inputs.has(name) ? `${name}:out` : name);
+  for (const [name, tensor] of graph.outputs) if (!names.has(tensor) && !isNode(tensor.node, "constant")) names.set(tensor, outputName(name));
   let next = 0;
   for (const node of graph.nodes) {
     for (const output of node.outputs) if (!names.has(output)) names.set(output, `%${next++}`);
     const name = (x: Tensor): string => names.get(x) as string;
     (table[node.primitive] as Row<PrimitiveName>)(node, node.inputs.map(name), node.outputs.map(name), to);
   }
-  for (const [name, tensor] of graph.outputs) if (names.get(tensor) !== name) to.node("Identity", [names.get(tensor) as string], [name]);
+  for (const [name, tensor] of graph.outputs) if (names.get(tensor) !== outputName(name)) to.node("Identity", [names.get(tensor) as string], [outputName(name)]);
   return {
     inputs: [...graph.inputs].filter(([name]) => !constants.has(name)).map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
-    outputs: [...graph.outputs].map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
+    outputs: [...graph.outputs].map(([name, { dtype, shape }]) => ({ name: outputName(name), key: name, dtype, shape })),
     initializers: [...to.initializers.values()],
     nodes: to.nodes,
   };

@@ -15,6 +15,8 @@ export interface OnnxNode {
 
 export interface OnnxValue {
   readonly name: string;
+  /** What callers call it, where that differs: an output may share an input's name, in ONNX it may not. */
+  readonly key?: string;
   readonly dtype: DType;
   readonly shape: Shape;
 }

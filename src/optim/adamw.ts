@@ -1,5 +1,5 @@
 /**
- * AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) as a graph over one run of `n` consecutive values.
+ * AdamW (Loshchilov & Hutter 2019, arXiv 1711.05101) as a graph over runs of consecutive values.
  *
  *   m ← β₁m + (1−β₁)g    v ← β₂v + (1−β₂)g²    w ← (1 − ηλ)w − η·m̂ / (√v̂ + ε)
  *
@@ -13,14 +13,34 @@ export interface AdamWConfig {
   readonly epsilon: number;
 }
 
-/** Inputs and outputs `w`, `m`, `v` [n] (to be bound in place), input `g` [n], and the scalars of `adamwScalars`. */
-export function adamwGraph(n: number): Graph {
-  const [w, m, v, g] = ["w", "m", "v", "g"].map((name) => input(name, "float32", [n]));
-  const scalar = (name: keyof AdamWScalars): Tensor => input(name, "float32", []);
-  const m2 = add(mul(m, scalar("keepM")), mul(g, scalar("takeM")));
-  const v2 = add(mul(v, scalar("keepV")), mul(mul(g, g), scalar("takeV")));
-  const change = div(mul(m2, scalar("rate")), add(sqrt(v2), scalar("epsilon")));
-  return buildGraph({ m: m2, v: v2, w: sub(mul(w, scalar("decay")), change) });
+/** A run of values that one executable updates; not all parameters decay. */
+export interface Run {
+  readonly size: number;
+  readonly decays: boolean;
+}
+
+/**
+ * Inputs and outputs `w.I`, `m.I`, `v.I` [size] for run I (to be bound in place), input `g.I`, and the scalars
+ * of `adamwScalars`.
+ */
+export function adamwGraph(runs: readonly Run[]): Graph {
+  const made = new Map<string, Tensor>();
+  const scalar = (name: keyof AdamWScalars): Tensor => {
+    const tensor = made.get(name) ?? input(name, "float32", []);
+    made.set(name, tensor);
+    return tensor;
+  };
+  const outputs: { [name: string]: Tensor } = {};
+  for (const [i, { size, decays }] of runs.entries()) {
+    const [w, m, v, g] = ["w", "m", "v", "g"].map((name) => input(`${name}.${i}`, "float32", [size]));
+    const m2 = add(mul(m, scalar("keepM")), mul(g, scalar("takeM")));
+    const v2 = add(mul(v, scalar("keepV")), mul(mul(g, g), scalar("takeV")));
+    const change = div(mul(m2, scalar("rate")), add(sqrt(v2), scalar("epsilon")));
+    outputs[`m.${i}`] = m2;
+    outputs[`v.${i}`] = v2;
+    outputs[`w.${i}`] = sub(decays ? mul(w, scalar("decay")) : w, change);
+  }
+  return buildGraph(outputs);
 }
 
 export interface AdamWScalars {

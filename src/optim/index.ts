@@ -1,3 +1,3 @@
-export { adamwGraph, adamwScalars, type AdamWConfig, type AdamWScalars } from "./adamw.ts";
+export { adamwGraph, adamwScalars, type AdamWConfig, type AdamWScalars, type Run } from "./adamw.ts";
 export { clipFactor, sumOfSquaresGraph } from "./clip.ts";
 export { learningRateAt, type Schedule, type ScheduleType } from "./schedule.ts";

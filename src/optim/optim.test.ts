@@ -6,18 +6,18 @@ describe("AdamW", () => {
   it("makes PyTorch's update, clipping and decay included", () => {
     const config = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
     let [w, m, v] = [0.5, 0, 0];
-    let state = { w: [0.5], m: [0], v: [0] } as { [name: string]: ArrayLike<number> };
+    let state = { "w.0": [0.5], "m.0": [0], "v.0": [0] } as { [name: string]: ArrayLike<number> };
     for (let step = 1; step <= 4; step++) {
       const g = Math.sin(step) * 3;
       const clip = 0.25;
       const scalars = adamwScalars(config, { step, learningRate: 0.1, weightDecay: 0.01, clip });
-      state = evaluateGraph(adamwGraph(1), { ...state, g: [g], ...Object.fromEntries(Object.entries(scalars).map(([k, x]) => [k, [x]])) });
+      state = evaluateGraph(adamwGraph([{ size: 1, decays: true }]), { ...state, "g.0": [g], ...Object.fromEntries(Object.entries(scalars).map(([k, x]) => [k, [x]])) });
       const clipped = g * clip;
       w -= 0.1 * 0.01 * w;
       m = 0.9 * m + 0.1 * clipped;
       v = 0.999 * v + 0.001 * clipped ** 2;
       w -= (0.1 * (m / (1 - 0.9 ** step))) / (Math.sqrt(v / (1 - 0.999 ** step)) + 1e-8);
-      expect(state["w"][0]).toBeCloseTo(w, 12);
+      expect(state["w.0"][0]).toBeCloseTo(w, 12);
     }
   });
 
@@ -26,7 +26,7 @@ describe("AdamW", () => {
     expect(clipFactor(4, 1)).toBeCloseTo(0.25, 6);
     expect(clipFactor(4, 0)).toBe(1);
     expect(clipFactor(0, 1)).toBe(1);
-    expect(evaluateGraph(sumOfSquaresGraph(3), { g: [1, 2, 3] })["square"][0]).toBe(14);
+    expect([...evaluateGraph(sumOfSquaresGraph([3, 1]), { "g.0": [1, 2, 3], "g.1": [5] })["squares"]]).toEqual([14, 25]);
   });
 });
 

@@ -9,6 +9,7 @@ import type { DeviceBuffer } from "./backend.ts";
 import { CpuBuffer } from "./buffers.ts";
 import { logSeverity, type Environment } from "./environment.ts";
 import { encodeCString, type OrtApi } from "./ort-api.ts";
+import { sharePrepacked, type PrepackedWeights } from "./prepacked.ts";
 
 export interface SessionOptions {
   /** Values of the model's initializers that have no data: used where they lie, prepacked where a kernel likes that. */
@@ -31,15 +32,21 @@ export interface Session {
 export async function createSession(environment: Environment, model: OnnxModel, options: SessionOptions = {}): Promise<Session> {
   const { api } = environment;
   const constants = retainConstants(model, options);
+  const buffers = [...constants.values()].map(({ buffer }) => buffer);
+  const prepacked = buffers[0] === undefined ? undefined : sharePrepacked(api, buffers[0]);
   const sessionOptions = api.create("CreateSessionOptions");
   try {
     const kept = configureSession(api, sessionOptions, constants, options);
     const bytes = encodeModel(model);
-    const pointer = await api.createAsync("CreateSessionFromArray", environment.pointer, bytes, bytes.byteLength, sessionOptions);
+    const pointer =
+      prepacked === undefined
+        ? await api.createAsync("CreateSessionFromArray", environment.pointer, bytes, bytes.byteLength, sessionOptions)
+        : await api.createAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", environment.pointer, bytes, bytes.byteLength, sessionOptions, prepacked.container);
     kept.length = 0;
-    return new OrtSession(environment, pointer, model, [...constants.values()].map(({ buffer }) => buffer), options);
+    return new OrtSession(environment, pointer, model, buffers, prepacked, options);
   } catch (error) {
-    for (const { buffer } of constants.values()) buffer.release();
+    prepacked?.release();
+    for (const buffer of buffers) buffer.release();
     if (error instanceof SparError && error.code === "runtime/onnxruntime") {
       throw new SparError(error.code, `createSession${options.label === undefined ? "" : ` (${options.label})`}: ${error.message}`, { cause: error });
     }
@@ -82,6 +89,8 @@ function configureSession(api: OrtApi, pointer: bigint, constants: Constants, op
   const nameArray = BigUint64Array.from(names, (name) => api.addressOf(name));
   const valueArray = BigUint64Array.from(constants.values(), ({ value }) => value);
   api.call("AddExternalInitializers", pointer, nameArray, valueArray, constants.size);
+  // The first call makes the model's external tensors these, the second makes their prepacked forms shareable.
+  for (const [i, name] of names.entries()) api.call("AddInitializer", pointer, name, valueArray[i] as bigint);
   return [names, nameArray, valueArray];
 }
 
@@ -94,15 +103,15 @@ class Slots {
   readonly values: BigUint64Array;
   readonly nameAddress: bigint;
   readonly valueAddress: bigint;
-  readonly #names: readonly string[];
+  readonly #keys: readonly string[];
   readonly #typeKeys: readonly string[];
   /** Held because ONNX Runtime reads names by address. */
   readonly #memory: unknown[];
 
   constructor(api: OrtApi, values: readonly OnnxValue[]) {
-    this.#names = values.map(({ name }) => name);
+    this.#keys = values.map(({ name, key }) => key ?? name);
     this.#typeKeys = values.map(formatType);
-    const strings = this.#names.map(encodeCString);
+    const strings = values.map(({ name }) => encodeCString(name));
     const names = new BigUint64Array(new ArrayBuffer(8 * Math.max(1, strings.length)));
     for (const [i, string] of strings.entries()) names[i] = api.addressOf(string);
     this.values = new BigUint64Array(new ArrayBuffer(8 * Math.max(1, strings.length)));
@@ -112,13 +121,13 @@ class Slots {
   }
 
   get count(): number {
-    return this.#names.length;
+    return this.#keys.length;
   }
 
   /** Takes hold of one buffer a slot, appended to `held` one by one so that the caller can let go of them after an error. */
   bind(side: "input" | "output", buffers: ReadonlyMap<string, DeviceBuffer>, held: CpuBuffer[]): void {
-    for (let i = 0; i < this.#names.length; i++) {
-      const name = this.#names[i] as string;
+    for (let i = 0; i < this.#keys.length; i++) {
+      const name = this.#keys[i] as string;
       const buffer = buffers.get(name);
       const expected = this.#typeKeys[i] as string;
       if (!(buffer instanceof CpuBuffer) || buffer.typeKey !== expected) {
@@ -139,6 +148,7 @@ class Slots {
 class OrtSession implements Session {
   readonly #environment: Environment;
   readonly #constants: readonly CpuBuffer[];
+  readonly #prepacked: PrepackedWeights | undefined;
   readonly #inputs: Slots;
   readonly #outputs: Slots;
   readonly #label: string;
@@ -147,10 +157,11 @@ class OrtSession implements Session {
   #running = false;
   #released = false;
 
-  constructor(environment: Environment, pointer: bigint, model: OnnxModel, constants: readonly CpuBuffer[], options: SessionOptions) {
+  constructor(environment: Environment, pointer: bigint, model: OnnxModel, constants: readonly CpuBuffer[], prepacked: PrepackedWeights | undefined, options: SessionOptions) {
     this.#environment = environment.share();
     this.#pointer = pointer;
     this.#constants = constants;
+    this.#prepacked = prepacked;
     this.#inputs = new Slots(environment.api, model.inputs);
     this.#outputs = new Slots(environment.api, model.outputs);
     this.#label = options.label ?? "session";
@@ -199,6 +210,7 @@ class OrtSession implements Session {
   #giveBack(): void {
     this.#environment.api.release("ReleaseSession", this.#pointer);
     this.#pointer = 0n;
+    this.#prepacked?.release();
     for (const buffer of this.#constants) buffer.release();
     this.#environment.close();
   }

@@ -1,5 +1,6 @@
 /** What a training function gets from whoever starts it, and what it gives back. */
 
+import type { Backend } from "../runtime/index.ts";
 import type { Tracker } from "../tracking/index.ts";
 
 /** What somebody wrote into the run's `control` file. */
@@ -11,6 +12,8 @@ export type TrainingContext = {
   signal: AbortSignal;
   /** `true`: from the newest whole checkpoint of `output_dir`; a path: from that checkpoint; `false`: from the start. */
   resume: boolean | string;
+  /** What to train on; absent: the CPU, for this run only. */
+  backend?: Backend;
   /** To be called once the starting step is known (0 where no checkpoint was found), before the first row: cuts logs back to it. */
   resumedAt?: (step: number) => void;
   /** Asked at step boundaries. `stop` and `save` are reported once; `pause` for as long as the file says so. */

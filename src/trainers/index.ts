@@ -1,0 +1,2 @@
+export { trainSFT } from "./sft.ts";
+export type { TrainingContext, TrainingOutcome } from "./training-context.ts";

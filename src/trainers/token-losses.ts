@@ -1,0 +1,66 @@
+/** The part of a step graph that scores tokens: rows of sequences → logits, of the tokens that count only. */
+import { batchRows, type LanguageModel, type SequenceRow } from "../models/index.ts";
+import { createFullSequence, type Parameters } from "../nn/index.ts";
+import { bucketLength, bucketRows } from "../runtime/index.ts";
+import { gather, input, recomputed, type Tensor, type TensorData } from "../tensor/index.ts";
+
+/** A row and the tokens to score in it: token `t` of `targets` is predicted from row index `from[t]`. */
+export interface ScoredRow extends SequenceRow {
+  readonly from: readonly number[];
+  readonly targets: readonly number[];
+}
+
+export interface ScoredBatch {
+  /** Names the graph that fits. */
+  readonly shape: string;
+  readonly batch: number;
+  readonly time: number;
+  /** Scored tokens, padded, and how many are real. */
+  readonly scored: number;
+  readonly count: number;
+  readonly inputs: { readonly [name: string]: TensorData };
+}
+
+/** Pads rows to a bucket. Scored tokens keep the order of the rows; padding ones score row 0's first token and weigh nothing. */
+export function batchScoredRows(rows: readonly ScoredRow[], maxPositions: number): ScoredBatch {
+  const batch = bucketRows(rows.length);
+  const time = bucketLength(Math.max(...rows.map((row) => row.ids.length)), Math.max(maxPositions, ...rows.map((row) => row.ids.length)));
+  const count = rows.reduce((sum, row) => sum + row.targets.length, 0);
+  const scored = bucketLength(count);
+  const where = new Int32Array(scored);
+  const labels = new Int32Array(scored);
+  const real = new Float32Array(scored).fill(1, 0, count);
+  let at = 0;
+  for (const [b, row] of rows.entries()) {
+    for (const [i, from] of row.from.entries()) {
+      where[at] = b * time + from;
+      labels[at++] = row.targets[i];
+    }
+  }
+  const { ids, positions, bias } = batchRows(rows, batch, time);
+  return { shape: `${batch}x${time}:${scored}`, batch, time, scored, count, inputs: { ids, positions, bias, rows: where, labels, real } };
+}
+
+/** Runs a block as it is, or to be computed again in the backward pass. */
+export function blockRunner(checkpointing: boolean): <T>(body: () => T) => T {
+  return checkpointing ? recomputed : (body) => body();
+}
+
+export interface TokenScores {
+  /** [scored, V] */
+  readonly logits: Tensor;
+  /** int32 [scored] */
+  readonly labels: Tensor;
+  /** [scored]: 1 for real tokens, 0 for padding. */
+  readonly real: Tensor;
+  /** Hidden states of the scored positions [scored, C]. */
+  readonly hidden: Tensor;
+}
+
+/** The graph that takes a `ScoredBatch`'s inputs. */
+export function scoreTokens(model: LanguageModel, p: Parameters, { batch, time, scored }: { batch: number; time: number; scored: number }, { checkpointing }: { checkpointing: boolean }): TokenScores {
+  const { architecture, config } = model;
+  const trunk = architecture.trunk(config, p, createFullSequence(batch, time), blockRunner(checkpointing));
+  const hidden = gather(trunk, input("rows", "int32", [scored]));
+  return { logits: architecture.head(config, p, hidden), labels: input("labels", "int32", [scored]), real: input("real", "float32", [scored]), hidden };
+}

@@ -1,0 +1,16 @@
+/** Which parameters a run trains, and the memory for their gradients. */
+import type { LanguageModel } from "../models/index.ts";
+import type { Backend } from "../runtime/index.ts";
+import type { Trainable } from "./optimizer.ts";
+
+/**
+ * All parameters, or with `layersUnfrozen` ≥ 0 those of the last so many layers and what comes after them
+ * (the article's `num_layers_unfrozen`); a head tied to the embedding is frozen with it.
+ */
+export function selectTrainables(model: LanguageModel, backend: Backend, layersUnfrozen = -1): Trainable[] {
+  const { architecture, config } = model;
+  const firstTrained = layersUnfrozen < 0 ? -1 : config.layers - layersUnfrozen;
+  return [...model.parameters]
+    .filter(([name]) => architecture.layerOf(config, name) >= firstTrained)
+    .map(([name, value]) => ({ name, value, gradient: backend.allocate(value) }));
+}

@@ -1,0 +1,79 @@
+/** What every training begins with: model, tokenizer, data, and where to go on from. */
+import { loadDataset, specFromName, splitDataset, type Dataset, type DatasetSpec, type PrepareOptions } from "../data/index.ts";
+import { resolveModel } from "../hub/index.ts";
+import { SparError } from "../internal/errors.ts";
+import { freeModel, loadModel, type HeadKind, type LanguageModel } from "../models/index.ts";
+import { createCpuBackend, type Backend } from "../runtime/index.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
+import type { TrainingArguments } from "./training-arguments.ts";
+import type { TrainingContext } from "./training-context.ts";
+import { findResumePoint } from "./training-loop.ts";
+
+export interface TrainingDatasets {
+  readonly train: Dataset;
+  readonly evaluation: Dataset | undefined;
+}
+
+export interface Training {
+  readonly backend: Backend;
+  readonly model: LanguageModel;
+  readonly tokenizer: Tokenizer;
+  readonly datasets: TrainingDatasets;
+  readonly resumePoint: { path: string; step: number } | undefined;
+  /** Gives back what was opened here. */
+  close(): Promise<void>;
+}
+
+/** A hub id is downloaded, with progress; a folder is itself. */
+export async function findModel(idOrPath: string, context: TrainingContext, revision = "main"): Promise<string> {
+  return resolveModel(idOrPath, {
+    revision,
+    onProgress: ({ done, total }) => context.tracker.progress({ stage: `downloading ${idOrPath}`, done, ...(total === undefined ? {} : { total }), unit: "bytes" }),
+  });
+}
+
+/** Opens everything; where something fails, what was opened before is given back. */
+export async function openTraining(config: TrainingArguments, context: TrainingContext, { head }: { head: HeadKind }): Promise<Training> {
+  const backend = context.backend ?? createCpuBackend();
+  const undo: (() => unknown)[] = context.backend === undefined ? [() => backend.close()] : [];
+  const close = async (): Promise<void> => {
+    for (const step of undo.toReversed()) await step();
+  };
+  try {
+    const datasets = await loadTrainingDatasets(config);
+    undo.push(() => Promise.all([datasets.train.close(), datasets.evaluation?.close()]));
+    const folder = await findModel(config.model_name_or_path as string, context, config.model_revision);
+    const tokenizer = await loadTokenizer(folder);
+    const resumePoint = await findResumePoint(config.output_dir, context.resume);
+    const model = await loadModel(resumePoint?.path ?? folder, backend, { head, seed: config.seed });
+    undo.push(() => freeModel(model));
+    return { backend, model, tokenizer, datasets, resumePoint, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Training and evaluation data; evaluation only where `eval_strategy` asks for it. */
+export async function loadTrainingDatasets(config: TrainingArguments): Promise<TrainingDatasets> {
+  const named = config.datasets.length === 0 && config.dataset_name !== null ? { dataset_name: config.dataset_name, dataset_config: config.dataset_config } : undefined;
+  const specs: DatasetSpec[] = named === undefined ? [...config.datasets] : [specFromName(named, config.dataset_train_split)];
+  const train = await loadDataset(specs, { seed: config.seed });
+  if (config.eval_strategy === "no" && !config.eval_on_start) return { train, evaluation: undefined };
+  if (config.test_split_size !== null) {
+    const { train: kept, test } = splitDataset(train, config.test_split_size, config.seed);
+    return { train: kept, evaluation: test };
+  }
+  if (named === undefined) {
+    throw new SparError("recipe/invalid", "eval_strategy asks for evaluation, but there is no evaluation data", {
+      hint: "set test_split_size (a share or a number of rows of datasets), or use dataset_name with dataset_test_split",
+    });
+  }
+  return { train, evaluation: await loadDataset([specFromName(named, config.dataset_test_split)], { seed: config.seed }) };
+}
+
+/** What preparing data needs of a run. */
+export function prepareOptions(context: TrainingContext, { tokenizer }: { tokenizer: Tokenizer }): PrepareOptions {
+  const { tracker, signal } = context;
+  return { tokenizer, signal, onEvent: (event) => tracker.event(event), onProgress: (progress) => tracker.progress(progress) };
+}
