@@ -1,7 +1,7 @@
 import { findDatasetFiles } from "./dataset-files.ts";
 import { type DatasetSpec, nameTask, selectColumns, sliceSplit } from "./dataset-spec.ts";
 import { concatRows, createMemoryRows, type IndexedRows } from "./indexed-rows.ts";
-import { DEFAULT_MEMORY_LIMIT, loadFile } from "./load-file.ts";
+import { DEFAULT_MEMORY_LIMIT, inferFormat, loadFile } from "./load-file.ts";
 import { type Dataset, type DatasetPart, mixDatasets } from "./mixture.ts";
 import type { Row } from "./row.ts";
 
@@ -36,7 +36,9 @@ export async function loadDataset(specs: DatasetSpec | readonly DatasetSpec[], o
         ...(typeof spec.weight === "number" ? { weight: spec.weight } : {}),
       });
       for (const file of files) {
-        loaded.push(await loadFile(file, { memory, sampleBy, ...(format ? { format } : {}), ...(options.tempDir ? { tempDir: options.tempDir } : {}) }));
+        // `path: json` reads arrays and lines; a name that says lines gets the lines' better error messages
+        const known = format === "json" && inferFormat(file) === "jsonl" ? "jsonl" : format;
+        loaded.push(await loadFile(file, { memory, sampleBy, ...(known ? { format: known } : {}), ...(options.tempDir ? { tempDir: options.tempDir } : {}) }));
       }
       let rows = sliceSplit(concatRows(loaded), spec.split ?? "train");
       if (spec.columns) rows = await selectColumns(rows, spec.columns);
