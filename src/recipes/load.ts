@@ -58,7 +58,7 @@ function show(value: unknown): string {
 
 /** As loadRecipe, from text. */
 export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptions): Promise<ResolvedRecipe> {
-  const { configSchemas, datasetKeys, getFieldInfo, ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } = await import("../trainers/configs.ts");
+  const { configSchemas, datasetKeys, defaultWhenNull, getFieldInfo, ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } = await import("../trainers/configs.ts");
   const schema = configSchemas[method];
   const shape: { [key: string]: Parameters<typeof getFieldInfo>[0] } = schema.shape;
   const isIgnored = (key: string): boolean => ignoredKeys.has(key) || (method === "ppo" && ignoredPPOKeys.has(key));
@@ -105,6 +105,8 @@ export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptio
       key = "train_sampling_strategy";
       taken = { ...entry, value: "group_by_length" };
     }
+    // Python's dataclasses have every older name too, as None.
+    if (entry.value === null && (key !== entry.key || defaultWhenNull.has(key))) return;
     if (Object.hasOwn(shape, key)) {
       const other = takenHere.get(key);
       if (other !== undefined && other.key !== entry.key && JSON.stringify(other.value) !== JSON.stringify(taken.value)) {

@@ -20,6 +20,9 @@ export const keyAliases: { readonly [alias: string]: string } = {
   cliprange_reward: "score_clip",
 };
 
+/** Keys that TRL lets be null, in the sense of its default. */
+export const defaultWhenNull: ReadonlySet<string> = new Set(["output_dir", "dtype", "gradient_checkpointing"]);
+
 /** Keys about precision, devices, processes, kernels, the hub and Python's own machinery. */
 export const ignoredKeys: ReadonlySet<string> = new Set(
   `bf16 fp16 bf16_full_eval fp16_full_eval tf32 fp16_opt_level half_precision_backend fp16_backend

@@ -17,7 +17,7 @@ export type Method = keyof typeof configSchemas;
 export type MethodConfigs = { [M in Method]: z.output<(typeof configSchemas)[M]> };
 
 export { getFieldInfo, type FieldInfo } from "./config-fields.ts";
-export { ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } from "./compatible-keys.ts";
+export { defaultWhenNull, ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } from "./compatible-keys.ts";
 export { pretrainConfigSchema, type PretrainConfig } from "./pretrain-config.ts";
 export { ppoConfigSchema, type PPOConfig } from "./ppo-config.ts";
 export { rewardConfigSchema, type RewardConfig } from "./reward-config.ts";
