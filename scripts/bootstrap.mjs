@@ -84,7 +84,11 @@ export function checkPlatform({ platform, arch, musl }) {
 export function listMissingPackages(folder) {
   const wanted = readJson(join(folder, "package-lock.json"))?.packages;
   if (wanted === undefined) {
-    throw new SetupError("setup/no-lockfile", `${folder} has no readable package-lock.json.`, "Clone the repository again.");
+    throw new SetupError(
+      "setup/no-lockfile",
+      `${folder} has no readable package-lock.json.`,
+      "Clone the repository again.",
+    );
   }
   const present = readJson(join(folder, "node_modules/.package-lock.json"))?.packages ?? {};
   return Object.entries(wanted)
@@ -99,7 +103,13 @@ export function listMissingPackages(folder) {
 
 /** Throws where npm ended well and left out a library that spar loads. */
 export function checkNativeParts(folder, { platform, arch }) {
-  const runtime = join(folder, "node_modules/onnxruntime-node/bin/napi-v6", platform, arch, libraries[`${platform}/${arch}`]);
+  const runtime = join(
+    folder,
+    "node_modules/onnxruntime-node/bin/napi-v6",
+    platform,
+    arch,
+    libraries[`${platform}/${arch}`],
+  );
   if (!existsSync(runtime)) {
     throw new SetupError(
       "setup/missing-library",
@@ -124,7 +134,15 @@ async function install(missing) {
   say("About 200 MB to download, 470 MB on disk, most of it ONNX Runtime's library; usually under a minute.");
   const done = startClock("npm ci");
   // No package needs its install script: ONNX Runtime's would fetch CUDA files, koffi ships compiled parts.
-  const args = ["ci", "--include=dev", "--include=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+  const args = [
+    "ci",
+    "--include=dev",
+    "--include=optional",
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+  ];
   const { status, output } = await runQuietly(...npmCommand(args), { ONNXRUNTIME_NODE_INSTALL: "skip" });
   done();
   if (status !== 0) throw explainNpm(status, output);
@@ -145,20 +163,49 @@ export function explainNpm(status, output) {
     .slice(0, 8)
     .join("\n");
   const known = [
-    [/ENOENT.*npm|not recognized/i, "npm-missing", "npm was not found.", "Install Node with npm, from nodejs.org or your system's packages."],
-    [/ENOSPC/, "disk-full", "The disk is full: npm needs about 900 MB while it installs.", "Make room and run this command again."],
-    [/EACCES|EPERM/, "not-writable", "npm may not write into this folder or into its cache.", "Check who owns the clone and ~/.npm (do not use sudo)."],
+    [
+      /ENOENT.*npm|not recognized/i,
+      "npm-missing",
+      "npm was not found.",
+      "Install Node with npm, from nodejs.org or your system's packages.",
+    ],
+    [
+      /ENOSPC/,
+      "disk-full",
+      "The disk is full: npm needs about 900 MB while it installs.",
+      "Make room and run this command again.",
+    ],
+    [
+      /EACCES|EPERM/,
+      "not-writable",
+      "npm may not write into this folder or into its cache.",
+      "Check who owns the clone and ~/.npm (do not use sudo).",
+    ],
     [
       /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ECONNRESET|ETIMEDOUT|network|SELF_SIGNED|CERT/i,
       "network",
       "npm could not reach its registry.",
       "Check the connection, `npm config get registry`, and proxy or certificate settings (HTTPS_PROXY, NODE_EXTRA_CA_CERTS).",
     ],
-    [/EUSAGE|in sync/, "lockfile", "package.json and package-lock.json disagree.", "Run `npm install` after changing dependencies."],
-    [/ETARGET|E404/, "package-missing", "The registry does not have a package of package-lock.json.", "Check `npm config get registry`."],
+    [
+      /EUSAGE|in sync/,
+      "lockfile",
+      "package.json and package-lock.json disagree.",
+      "Run `npm install` after changing dependencies.",
+    ],
+    [
+      /ETARGET|E404/,
+      "package-missing",
+      "The registry does not have a package of package-lock.json.",
+      "Check `npm config get registry`.",
+    ],
   ].find(([pattern]) => pattern.test(output));
   if (known === undefined) {
-    return new SetupError("setup/npm-failed", `npm ci ended with ${status}:\n${tail}`, "Mend what npm names and run this command again.");
+    return new SetupError(
+      "setup/npm-failed",
+      `npm ci ended with ${status}:\n${tail}`,
+      "Mend what npm names and run this command again.",
+    );
   }
   return new SetupError(`setup/${known[1]}`, `${known[2]}\nnpm said (exit ${status}):\n${tail}`, known[3]);
 }
@@ -177,7 +224,9 @@ export function hashSources(folder) {
 function listFiles(folder, below) {
   return readdirSync(join(folder, below), { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((entry) => (entry.isDirectory() ? listFiles(folder, `${below}/${entry.name}`) : [`${below}/${entry.name}`]));
+    .flatMap((entry) =>
+      entry.isDirectory() ? listFiles(folder, `${below}/${entry.name}`) : [`${below}/${entry.name}`],
+    );
 }
 
 function isBuilt(stamp) {
@@ -194,10 +243,18 @@ export async function build(stamp = hashSources(root)) {
   done();
   if (status !== 0) {
     rmSync(buildStamp, { force: true });
-    throw new SetupError("setup/build-failed", `The build failed:\n${output.trim()}`, "`npm run typecheck` shows the same errors for tests too.");
+    throw new SetupError(
+      "setup/build-failed",
+      `The build failed:\n${output.trim()}`,
+      "`npm run typecheck` shows the same errors for tests too.",
+    );
   }
   if (!existsSync(executable)) {
-    throw new SetupError("setup/build-failed", "The build ended well without dist/cli/main.js.", "Delete dist/ and node_modules/.cache, then run again.");
+    throw new SetupError(
+      "setup/build-failed",
+      "The build ended well without dist/cli/main.js.",
+      "Delete dist/ and node_modules/.cache, then run again.",
+    );
   }
   linkExecutable();
   mkdirSync(dirname(buildStamp), { recursive: true });
@@ -213,7 +270,8 @@ function removeStaleOutputs() {
   }
   const suffix = /(\.js|\.d\.ts)(\.map)?$/;
   for (const file of listFiles(root, "dist")) {
-    if (suffix.test(file) && !existsSync(join(root, file.replace(/^dist/, "src").replace(suffix, ".ts")))) unlinkSync(join(root, file));
+    if (suffix.test(file) && !existsSync(join(root, file.replace(/^dist/, "src").replace(suffix, ".ts"))))
+      unlinkSync(join(root, file));
   }
 }
 
@@ -247,7 +305,12 @@ export function runAttached(command, args, env = {}) {
 function runQuietly(command, args, env = {}) {
   return new Promise((resolve) => {
     const shell = process.platform === "win32" && command.endsWith(".cmd");
-    const child = spawn(command, args, { cwd: root, stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env }, shell });
+    const child = spawn(command, args, {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+      env: { ...process.env, ...env },
+      shell,
+    });
     let output = "";
     child.stdout.on("data", (chunk) => (output += chunk));
     child.stderr.on("data", (chunk) => (output += chunk));

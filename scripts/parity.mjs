@@ -7,7 +7,11 @@ void Promise.all([import("./bootstrap.mjs"), import("./vitest-json.mjs"), import
     finish(async () => {
       const folder = resolve(process.env.SPAR_PARITY ?? join(root, "test/fixtures/parity"));
       if (!existsSync(folder)) {
-        throw new SetupError("setup/no-parity-folder", `SPAR_PARITY: there is no folder ${folder}.`, "Give a folder with models/, runs/ and rl/ in it.");
+        throw new SetupError(
+          "setup/no-parity-folder",
+          `SPAR_PARITY: there is no folder ${folder}.`,
+          "Give a folder with models/, runs/ and rl/ in it.",
+        );
       }
       await prepare();
       const counts = await runVitest(["test/parity", ...process.argv.slice(2)], { SPAR_PARITY: folder });

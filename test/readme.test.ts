@@ -1,0 +1,81 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { isCovered, openScratchClone, parseMarkdownCommands, root, writePageFile } from "./markdown-commands.ts";
+
+const readme = readFileSync(join(root, "README.md"), "utf8");
+const steps = parseMarkdownCommands(readme);
+
+describe("reading commands out of a page", () => {
+  const page = [
+    "<!-- file: a/b.yaml -->",
+    "```yaml",
+    "x: 1",
+    "```",
+    "```bash",
+    "# a comment",
+    "npx spar sft \\",
+    "  --config a/b.yaml   # the rest",
+    "echo 'a#b'",
+    "```",
+    "```json",
+    "{}",
+    "```",
+    "<!-- covered by .ci/run -->",
+    "```bash",
+    "npm test",
+    "```",
+  ].join("\n");
+
+  test("files, joined lines, comments and cover", () => {
+    expect(parseMarkdownCommands(page)).toEqual([
+      { kind: "file", line: 2, name: "a/b.yaml", content: "x: 1\n" },
+      { kind: "command", line: 5, command: "npx spar sft --config a/b.yaml" },
+      { kind: "command", line: 5, command: "echo 'a#b'" },
+      { kind: "command", line: 15, command: "npm test", coveredBy: ".ci/run" },
+    ]);
+  });
+
+  test("cover means word for word", () => {
+    expect(isCovered("check test", ".ci/run")).toBe(true);
+    expect(isCovered("npm run nothing", ".ci/run")).toBe(false);
+    expect(isCovered("npm test", "no/such/file")).toBe(false);
+  });
+});
+
+describe("README", () => {
+  test("links lead to files that exist", () => {
+    const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map((match) => match[1] ?? "");
+    expect(links.length).toBeGreaterThan(3);
+    expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
+  });
+
+  test("shows commands", () => {
+    expect(steps.filter((step) => step.kind === "command").length).toBeGreaterThan(2);
+  });
+});
+
+describe.skipIf(process.platform === "win32")("README, command by command", () => {
+  let clone: ReturnType<typeof openScratchClone>;
+  beforeAll(() => void (clone = openScratchClone()));
+  afterAll(() => clone.remove());
+
+  for (const step of steps) {
+    if (step.kind === "file") {
+      test(`line ${step.line}: writes ${step.name}`, () => {
+        writePageFile(clone.folder, step.name, step.content);
+        expect(existsSync(join(clone.folder, step.name))).toBe(true);
+      });
+    } else if (step.coveredBy !== undefined) {
+      const by = step.coveredBy;
+      test(`line ${step.line}: ${by} runs: ${step.command}`, () => {
+        expect(isCovered(step.command, by), `${by} must run this line of README.md: ${step.command}`).toBe(true);
+      });
+    } else {
+      test(`line ${step.line}: ${step.command}`, { timeout: 120_000 }, async () => {
+        const { code, output } = await clone.run(step.command, 115_000);
+        expect(code, output.slice(-4000)).toBe(0);
+      });
+    }
+  }
+});
