@@ -4,3 +4,4 @@ export { createSessionCache, type SessionCache } from "./compile.ts";
 export { countCores, describeMachine, measureGemmRate, type Machine } from "./machine.ts";
 export { createCpuBackend, profileOf, type CpuBackendOptions } from "./ort-backend.ts";
 export { sumProfileByOp, type ProfileRow } from "./profile.ts";
+export { runSelfTest, type SelfTestCase, type SelfTestFailure } from "./self-test.ts";
