@@ -226,6 +226,16 @@ describe("loadDataset: larger than memory", () => {
     }
   });
 
+  it("joins rows that reach over several reads", async () => {
+    const rows = ["a", "é🙂", "c"].map((word) => ({ text: word.repeat(200_000) }));
+    write("long.json", JSON.stringify(rows, null, 2));
+    write("long.jsonl", rows.map((row) => JSON.stringify(row)).join("\n"));
+    for (const memoryLimit of [0, 1e9]) {
+      expect(await readRows({ path: "long.json" }, { memoryLimit })).toEqual(rows);
+      expect(await readRows({ path: "long.jsonl" }, { memoryLimit })).toEqual(rows);
+    }
+  });
+
   it("indexes any JSON array as JSON.parse reads it", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.dictionary(fc.string(), fc.jsonValue()), { minLength: 1, maxLength: 8 }), fc.integer({ min: 0, max: 3 }), async (rows, indent) => {
