@@ -1,2 +1,3 @@
+export { trainReward } from "./reward.ts";
 export { trainSFT } from "./sft.ts";
 export type { TrainingContext, TrainingOutcome } from "./training-context.ts";

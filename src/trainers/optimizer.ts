@@ -3,6 +3,7 @@ import { SparError } from "../internal/errors.ts";
 import { adamwGraph, adamwScalars, clipFactor, sumOfSquaresGraph, type AdamWConfig, type AdamWScalars } from "../optim/index.ts";
 import type { Backend, DeviceBuffer, Executable } from "../runtime/index.ts";
 import { sizeOf } from "../tensor/index.ts";
+import type { TrainingArguments } from "./training-arguments.ts";
 
 export interface Trainable {
   readonly name: string;
@@ -14,6 +15,11 @@ export interface OptimizerConfig extends AdamWConfig {
   readonly weightDecay: number;
   /** 0: no clipping. */
   readonly maxGradNorm: number;
+}
+
+/** The optimizer's part of a method's config. */
+export function optimizerConfig(config: TrainingArguments): OptimizerConfig {
+  return { beta1: config.adam_beta1, beta2: config.adam_beta2, epsilon: config.adam_epsilon, weightDecay: config.weight_decay, maxGradNorm: config.max_grad_norm };
 }
 
 export interface Optimizer {

@@ -1,0 +1,1 @@
+export { correlate, measureRewardAccuracy, type ScoredPairs } from "./reward-accuracy.ts";
