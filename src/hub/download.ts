@@ -32,8 +32,6 @@ export async function downloadBlob(url: string, file: RepoFile, blob: string, re
     }
     await checkContent(incomplete, file, repo);
     await rename(incomplete, blob);
-  } catch (cause) {
-    throw explainDisk(cause, blob);
   } finally {
     await release();
   }
@@ -94,7 +92,7 @@ async function lock(path: string): Promise<() => Promise<void>> {
       await writeFile(path, String(process.pid), { flag: "wx" });
       return () => rm(path, { force: true });
     } catch (cause) {
-      if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw explainDisk(cause, path);
+      if (!(cause instanceof Error && "code" in cause && cause.code === "EEXIST")) throw cause;
       const text = await readFile(path, "utf8").catch(() => "");
       const pid = Number(text);
       // Just made and still empty counts as held, unless it stays so.
@@ -115,11 +113,4 @@ function isAlive(pid: number): boolean {
   } catch (cause) {
     return cause instanceof Error && "code" in cause && cause.code === "EPERM";
   }
-}
-
-function explainDisk(error: unknown, path: string): unknown {
-  const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const reason = { ENOSPC: "the disk is full", EDQUOT: "the disk quota is used up", EROFS: "the file system is read-only", EACCES: "permission denied", EPERM: "the operation is not permitted" }[code];
-  if (reason === undefined) return error;
-  return new SparError("hub/cache", `Writing ${path}: ${reason} (${code}).`, { hint: "Free some space, or set HF_HOME to a folder on another disk.", cause: error });
 }

@@ -149,6 +149,14 @@ describe("models", () => {
     expect(server!.requests).toHaveLength(1);
   });
 
+  test("half in the cache and offline; a cache that cannot be written", async () => {
+    const settings = await start({ models: { "org/tiny": await createFolder("tiny", model) } });
+    await resolveModel("org/tiny", { settings, allowPatterns: ["config.json"] });
+    expect(await refused("org/tiny", { ...settings, offline: true })).toMatchObject({ code: "hub/offline", message: expect.stringContaining("only a part") });
+    await writeFile(join(root, "file"), "");
+    expect(await refused("org/tiny", { ...settings, cacheDir: join(root, "file") })).toMatchObject({ code: "hub/cache", hint: expect.stringContaining("HF_HOME") });
+  });
+
   test("patterns choose files", async () => {
     const settings = await start({ models: { "org/tiny": await createFolder("tiny", model) } });
     const folder = await resolveModel("org/tiny", { settings, allowPatterns: ["onnx/*", "*.md"] });

@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { SparError } from "../internal/errors.ts";
 import { describeRepo, type Repo, type RepoKind } from "./client.ts";
 import { readHubSettings, type HubSettings } from "./settings.ts";
-import { openSnapshot, type DownloadProgress } from "./snapshot.ts";
+import { openSnapshot, type DownloadProgress, type Snapshot } from "./snapshot.ts";
 
 export type ResolveOptions = {
   /** Branch, tag or commit; wins over `@revision` in the id. */
@@ -30,12 +30,14 @@ export async function resolveModel(idOrPath: string, options: ResolveOptions & {
     await snapshot.download(snapshot.paths.filter((path) => patterns.some((pattern) => pattern.test(path))), options.onProgress);
     return snapshot.folder;
   }
-  if (!snapshot.paths.some((path) => WEIGHTS.test(path) && path.endsWith(".safetensors"))) throw refuseWeights(repo, snapshot.paths);
+  if (!snapshot.paths.some((path) => WEIGHTS.test(path) && path.endsWith(".safetensors"))) throw refuseWeights(repo, snapshot);
   await snapshot.download(snapshot.paths.filter((path) => WEIGHTS.test(path) || OTHERS.test(path)), options.onProgress);
   return snapshot.folder;
 }
 
-function refuseWeights(repo: Repo, paths: readonly string[]): SparError {
+function refuseWeights(repo: Repo, { paths, cached, folder }: Snapshot): SparError {
+  if (cached)
+    return new SparError("hub/offline", `Loading ${describeRepo(repo)}: only a part of it is in the cache (${folder}), without model.safetensors.`, { hint: "Download it once with a network, or give a local folder." });
   const pickle = paths.find((path) => /\.(bin|pt|pth|ckpt)$/.test(path));
   const gguf = paths.find((path) => path.endsWith(".gguf"));
   const found = pickle !== undefined ? `only ${pickle}, a Python pickle` : gguf !== undefined ? `only ${gguf}; GGUF files cannot be read yet` : "no weights";

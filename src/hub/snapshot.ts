@@ -1,6 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
+import { explainDisk } from "./cache-write.ts";
 import { createRepoCache, exists, linkBlob, readCachedCommit, writeRef, type RepoCache } from "./cache.ts";
 import { describeRepo, fetchRepoInfo, formatFileUrl, type Repo, type RepoFile } from "./client.ts";
 import { downloadBlob } from "./download.ts";
@@ -13,6 +14,8 @@ export type DownloadProgress = { repo: string; file: string; done: number; total
 export type Snapshot = {
   sha: string;
   folder: string;
+  /** Not looked up: only what is in the cache can be had. */
+  cached: boolean;
   /** Names of all files; offline, of those in the cache. */
   paths: string[];
   download(paths: readonly string[], onProgress?: (progress: DownloadProgress) => void): Promise<void>;
@@ -36,11 +39,16 @@ export async function openSnapshot(repo: Repo, settings: HubSettings): Promise<S
   return {
     sha,
     folder: cache.snapshot(sha),
+    cached: false,
     paths: files.map(({ path }) => path),
     async download(paths, onProgress) {
       const wanted = paths.map((path) => byPath.get(path)!);
-      await downloadFiles(repo, sha, wanted, cache, settings, onProgress);
-      await writeRef(cache, repo.revision, sha);
+      try {
+        await downloadFiles(repo, sha, wanted, cache, settings, onProgress);
+        await writeRef(cache, repo.revision, sha);
+      } catch (cause) {
+        throw explainDisk(cause, cache.folder);
+      }
     },
   };
 }
@@ -54,7 +62,7 @@ async function openCached(repo: Repo, cache: RepoCache, why: string): Promise<Sn
   const folder = cache.snapshot(sha);
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   const paths = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).replaceAll("\\", "/"));
-  return { sha, folder, paths: paths.sort(), download: async () => undefined };
+  return { sha, folder, cached: true, paths: paths.sort(), download: async () => undefined };
 }
 
 async function downloadFiles(repo: Repo, sha: string, files: readonly RepoFile[], cache: RepoCache, settings: HubSettings, onProgress?: (progress: DownloadProgress) => void): Promise<void> {

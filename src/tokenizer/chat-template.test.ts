@@ -11,7 +11,7 @@ const json = readFixture("byte-level/tokenizer.json");
 const config = JSON.stringify({ eos_token: "<|im_end|>", bos_token: { content: "<|endoftext|>" } });
 const create = (template: string, more: { [name: string]: string } = {}) => createTokenizer({ "tokenizer.json": json, "tokenizer_config.json": config, "chat_template.jinja": template, ...more });
 
-describe.each(golden.cases)("$name renders as in Transformers", ({ template, full, prompt, ids, mask, tools }) => {
+describe.each(golden.cases)("$name renders as in Transformers", ({ template, full, prompt, ids, tools }) => {
   const tokenizer = create(template);
   test("texts and ids", () => {
     expect(tokenizer.applyChatTemplate(messages)).toBe(full);
@@ -19,11 +19,17 @@ describe.each(golden.cases)("$name renders as in Transformers", ({ template, ful
     expect(tokenizer.encodeChat(messages)).toEqual(ids);
     if (tools) expect(tokenizer.applyChatTemplate(messages.slice(0, 2), { tools: [{ type: "function", function: { name: "f", é: [1, 2.5, null, true] } }] })).toBe(tools);
   });
-  test.runIf(mask)("assistant mask", () => {
-    const found = tokenizer.encodeChatWithMask(messages);
-    expect(found.ids).toEqual(ids);
-    expect([...found.assistantMask]).toEqual(mask);
-  });
+});
+
+test.each(golden.cases.filter(({ mask }) => mask))("$name has Transformers' assistant mask", ({ template, ids, mask }) => {
+  const tokenizer = create(template);
+  const found = tokenizer.encodeChatWithMask(messages);
+  expect(found.ids).toEqual(ids);
+  expect([...found.assistantMask]).toEqual(mask);
+  // Cut off inside the last message, the mask is cut off with it.
+  const cut = tokenizer.encodeChatWithMask(messages, { continueFinalMessage: true });
+  expect(cut.assistantMask).toHaveLength(cut.ids.length);
+  expect(cut.assistantMask.at(-1)).toBe(1);
 });
 
 test("without {% generation %} the mask is what assistant turns add, up to the end token", () => {

@@ -100,8 +100,10 @@ function readMarks(text: string, marked: string): RenderedChat {
     else if (piece === CLOSE) assistantSpans.push([start, plain.length]);
     else plain += piece;
   }
-  if (plain !== text) throw new SparError("tokenizer/chat-template", "Rendering messages: the messages hold characters U+10FFF0 or U+10FFF1, which spar uses as marks; remove them.");
-  return { text, assistantSpans };
+  // With continueFinalMessage the text ends earlier.
+  if (!plain.startsWith(text)) throw new SparError("tokenizer/chat-template", "Rendering messages: the messages hold characters U+10FFF0 or U+10FFF1, which spar uses as marks; remove them.");
+  const clip = (at: number) => Math.min(at, text.length);
+  return { text, assistantSpans: assistantSpans.map(([start, end]) => [clip(start), clip(end)]) };
 }
 
 /**
