@@ -42,18 +42,18 @@ export async function findDatasetFiles(spec: DatasetSpec, baseDir: string): Prom
     return { files: chooseBySplitName(keepKnown(await listFolder(folder), folder), baseSplit(spec), folder) };
   }
   if (/[*?[{]/.test(spec.path) || inferFormat(spec.path)) return { files: await expandFiles(place(spec.path)) };
-  if (!/^[\w.-]+(\/[\w.-]+)?$/.test(spec.path) || spec.path.startsWith(".")) {
+  if (!/^[\w.-]+(\/[\w.-]+)?(@[\w./-]+)?$/.test(spec.path) || spec.path.startsWith(".")) {
     throw new SparError("data/not-found", `reading data: ${spec.path} is neither a file nor a folder`, {
       hint: `expected a file, a folder, a hub id (org/name), or one of ${Object.keys(BUILDERS).join(", ")} with data_files`,
     });
   }
   const { resolveDataset } = await import("../hub/index.ts");
-  const files = await resolveDataset(spec.path, {
+  const { files } = await resolveDataset(spec.path, {
     ...(spec.name ? { config: spec.name } : {}),
     ...(spec.revision ? { revision: spec.revision } : {}),
     split: baseSplit(spec),
   });
-  return { files: [...files] };
+  return { files };
 }
 
 /** `train` of `train[:100]`. */

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it } from "vitest";
 
 import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
-import type { RunEvent } from "../tracking/tracker.ts";
+import type { RunEvent } from "../tracking/index.ts";
 import { createDataset, loadDataset } from "./dataset.ts";
 import type { Row } from "./row.ts";
 import { preparePairs, prepareUnpaired } from "./prepare-pairs.ts";

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 
 import { InterruptedError, SparError } from "../internal/errors.ts";
-import type { Progress } from "../tracking/tracker.ts";
+import type { Progress } from "../tracking/index.ts";
 import { BadRows } from "./bad-rows.ts";
 import { detectFormat, type DetectedFormat, EXPECTED_COLUMNS } from "./formats/detect-format.ts";
 import type { ExampleFor, Purpose } from "./formats/example.ts";

@@ -1,4 +1,4 @@
-import type { RunEvent } from "../tracking/tracker.ts";
+import type { RunEvent } from "../tracking/index.ts";
 import { SparError } from "../internal/errors.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import type { ChatExtras, Content, Message } from "./formats/example.ts";
