@@ -161,7 +161,7 @@ describe("scattered rows", () => {
     const seen = new Set<string>();
     for (let i = 0; i < 10; i++) {
       await executable.run(inputs, outputs);
-      seen.add(Buffer.from((outputs.get("y")?.host as Float32Array).slice().buffer).toString("base64"));
+      seen.add(Buffer.from(((outputs.get("y") as DeviceBuffer).host as Float32Array).slice().buffer).toString("base64"));
     }
     expect(seen.size).toBe(1);
     executable.release();

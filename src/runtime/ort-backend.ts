@@ -93,7 +93,7 @@ class CpuBackend implements Backend {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    for (const executable of [...this.#executables]) executable.release();
+    for (const executable of this.#executables) executable.release();
     this.#environment.close();
   }
 

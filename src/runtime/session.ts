@@ -95,7 +95,7 @@ function configureSession(api: OrtApi, pointer: bigint, constants: Constants, op
 }
 
 function encodeWideString(text: string): Uint8Array {
-  return new Uint8Array(new Uint16Array([...`${text}\0`].flatMap((c) => [...c].map((_, i) => c.charCodeAt(i)))).buffer);
+  return new Uint8Array(Uint16Array.from({ length: text.length + 1 }, (_, i) => (i < text.length ? text.charCodeAt(i) : 0)).buffer);
 }
 
 /** Names and values of one side of a run, in memory that lives as long as the session. */
