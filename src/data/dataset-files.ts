@@ -2,6 +2,7 @@ import { stat } from "node:fs/promises";
 import { basename, isAbsolute, join } from "node:path";
 
 import { SparError } from "../internal/errors.ts";
+import type { ResolveOptions } from "../hub/index.ts";
 import { expandFiles, listFolder } from "./expand-files.ts";
 import type { DatasetSpec } from "./dataset-spec.ts";
 import { type FileFormat, inferFormat } from "./load-file.ts";
@@ -19,8 +20,11 @@ const BUILDERS: { readonly [name: string]: FileFormat | undefined } = {
 /** The files of a data set, and how to read them (undefined: each by its name). */
 export type DatasetFiles = { files: string[]; format?: FileFormat };
 
+/** Progress of downloads, and settings instead of the environment's. */
+export type HubOptions = Pick<ResolveOptions, "onProgress" | "settings">;
+
 /** Finds the local files that a data set means, or downloads them where its path is a hub id. */
-export async function findDatasetFiles(spec: DatasetSpec, baseDir: string): Promise<DatasetFiles> {
+export async function findDatasetFiles(spec: DatasetSpec, baseDir: string, hub: HubOptions = {}): Promise<DatasetFiles> {
   const place = (path: string) => (isAbsolute(path) || baseDir === "." ? path : join(baseDir, path));
   const format = BUILDERS[spec.path];
   const local = await stat(place(spec.path)).catch(() => undefined);
@@ -49,6 +53,7 @@ export async function findDatasetFiles(spec: DatasetSpec, baseDir: string): Prom
   }
   const { resolveDataset } = await import("../hub/index.ts");
   const { files } = await resolveDataset(spec.path, {
+    ...hub,
     ...(spec.name ? { config: spec.name } : {}),
     ...(spec.revision ? { revision: spec.revision } : {}),
     split: baseSplit(spec),

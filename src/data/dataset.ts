@@ -1,4 +1,4 @@
-import { findDatasetFiles } from "./dataset-files.ts";
+import { findDatasetFiles, type HubOptions } from "./dataset-files.ts";
 import { type DatasetSpec, nameTask, selectColumns, sliceSplit } from "./dataset-spec.ts";
 import { concatRows, createMemoryRows, type IndexedRows } from "./indexed-rows.ts";
 import { DEFAULT_MEMORY_LIMIT, inferFormat, loadFile } from "./load-file.ts";
@@ -12,6 +12,8 @@ export type LoadDatasetOptions = {
   memoryLimit?: number;
   /** For what must be copied to disk (default: the system's temporary folder). */
   tempDir?: string;
+  /** For data sets by hub id. */
+  hub?: HubOptions;
   /** Decides which rows a `weight` leaves out. */
   seed?: number;
 };
@@ -26,7 +28,7 @@ export async function loadDataset(specs: DatasetSpec | readonly DatasetSpec[], o
   const parts: DatasetPart[] = [];
   try {
     for (const spec of list) {
-      const { files, format } = await findDatasetFiles(spec, options.baseDir ?? ".");
+      const { files, format } = await findDatasetFiles(spec, options.baseDir ?? ".", options.hub);
       const sampleBy = spec.sample_by ?? (spec.path === "folder" ? "document" : "line");
       const loaded: IndexedRows[] = [];
       parts.push({
