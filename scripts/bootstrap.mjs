@@ -164,7 +164,7 @@ export function explainNpm(status, output) {
     .join("\n");
   const known = [
     [
-      /ENOENT.*npm|not recognized/i,
+      /spawn \S*npm\S* ENOENT|not recognized/i,
       "npm-missing",
       "npm was not found.",
       "Install Node with npm, from nodejs.org or your system's packages.",

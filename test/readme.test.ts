@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { commands } from "../src/cli/commands.ts";
 import { isCovered, openScratchClone, parseMarkdownCommands, root, writePageFile } from "./markdown-commands.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
@@ -51,7 +52,13 @@ describe("README", () => {
   });
 
   test("shows commands", () => {
-    expect(steps.filter((step) => step.kind === "command").length).toBeGreaterThan(2);
+    expect(steps.filter((step) => step.kind === "command").length).toBeGreaterThan(1);
+  });
+
+  test("its table of commands is the program's", () => {
+    const table = /<!-- commands -->([\s\S]*?)<!-- \/commands -->/.exec(readme)?.[1] ?? "";
+    const rows = [...table.matchAll(/^\| `spar (\S+)` \| (.+) \|$/gm)].map(([, name, does]) => [name, does]);
+    expect(rows).toEqual(Object.entries(commands).map(([name, { summary }]) => [name, summary]));
   });
 });
 

@@ -1,0 +1,37 @@
+/** What programs rely on: exported names and error codes. A change here belongs into CHANGELOG.md. */
+import { readFileSync, readdirSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+
+const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+
+function readSources(folder: string, ending: RegExp): string {
+  return readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((path) => ending.test(path) && !path.endsWith(".test.ts"))
+    .map((path) => readFileSync(join(root, folder, path), "utf8"))
+    .join("\n");
+}
+
+describe("error codes", () => {
+  const source = readSources("src", /\.ts$/) + readSources("scripts", /\.mjs$/);
+  const page = readFileSync(join(root, "docs/errors.md"), "utf8");
+  const documented = new Set([...page.matchAll(/`([a-z-]+\/[a-z0-9-]+)`/g)].map((match) => match[1]));
+
+  test("every code that is thrown or reported is in docs/errors.md", () => {
+    const used = [...source.matchAll(/(?:(?:Spar|Setup)Error\(\s*|\bcode: )"([a-z-]+\/[a-z0-9-]+)"/g)].map(
+      (match) => match[1],
+    );
+    expect(used.length).toBeGreaterThan(50);
+    expect([...new Set(used)].filter((code) => !documented.has(code)).sort()).toEqual([]);
+  });
+
+  test("docs/errors.md names no code that is gone", () => {
+    // bootstrap.mjs writes `setup/${reason}` for what npm says, so the reason alone counts there.
+    const isThere = (code: string): boolean =>
+      source.includes(`"${code}"`) ||
+      source.includes(code + ":") ||
+      (code.startsWith("setup/") && source.includes(`"${code.slice(6)}"`));
+    expect([...documented].filter((code) => !isThere(code as string))).toEqual([]);
+  });
+});
