@@ -4,17 +4,7 @@
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -84,11 +74,7 @@ export function checkPlatform({ platform, arch, musl }) {
 export function listMissingPackages(folder) {
   const wanted = readJson(join(folder, "package-lock.json"))?.packages;
   if (wanted === undefined) {
-    throw new SetupError(
-      "setup/no-lockfile",
-      `${folder} has no readable package-lock.json.`,
-      "Clone the repository again.",
-    );
+    throw new SetupError("setup/no-lockfile", `${folder} has no readable package-lock.json.`, "Clone the repository again.");
   }
   const present = readJson(join(folder, "node_modules/.package-lock.json"))?.packages ?? {};
   return Object.entries(wanted)
@@ -103,13 +89,7 @@ export function listMissingPackages(folder) {
 
 /** Throws where npm ended well and left out a library that spar loads. */
 export function checkNativeParts(folder, { platform, arch }) {
-  const runtime = join(
-    folder,
-    "node_modules/onnxruntime-node/bin/napi-v6",
-    platform,
-    arch,
-    libraries[`${platform}/${arch}`],
-  );
+  const runtime = join(folder, "node_modules/onnxruntime-node/bin/napi-v6", platform, arch, libraries[`${platform}/${arch}`]);
   if (!existsSync(runtime)) {
     throw new SetupError(
       "setup/missing-library",
@@ -134,15 +114,7 @@ async function install(missing) {
   say("About 200 MB to download, 470 MB on disk, most of it ONNX Runtime's library; usually under a minute.");
   const done = startClock("npm ci");
   // No package needs its install script: ONNX Runtime's would fetch CUDA files, koffi ships compiled parts.
-  const args = [
-    "ci",
-    "--include=dev",
-    "--include=optional",
-    "--ignore-scripts",
-    "--no-audit",
-    "--no-fund",
-    "--loglevel=error",
-  ];
+  const args = ["ci", "--include=dev", "--include=optional", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
   const { status, output } = await runQuietly(...npmCommand(args), { ONNXRUNTIME_NODE_INSTALL: "skip" });
   done();
   if (status !== 0) throw explainNpm(status, output);
@@ -169,12 +141,7 @@ export function explainNpm(status, output) {
       "npm was not found.",
       "Install Node with npm, from nodejs.org or your system's packages.",
     ],
-    [
-      /ENOSPC/,
-      "disk-full",
-      "The disk is full: npm needs about 900 MB while it installs.",
-      "Make room and run this command again.",
-    ],
+    [/ENOSPC/, "disk-full", "The disk is full: npm needs about 900 MB while it installs.", "Make room and run this command again."],
     [
       /EACCES|EPERM/,
       "not-writable",
@@ -187,25 +154,11 @@ export function explainNpm(status, output) {
       "npm could not reach its registry.",
       "Check the connection, `npm config get registry`, and proxy or certificate settings (HTTPS_PROXY, NODE_EXTRA_CA_CERTS).",
     ],
-    [
-      /EUSAGE|in sync/,
-      "lockfile",
-      "package.json and package-lock.json disagree.",
-      "Run `npm install` after changing dependencies.",
-    ],
-    [
-      /ETARGET|E404/,
-      "package-missing",
-      "The registry does not have a package of package-lock.json.",
-      "Check `npm config get registry`.",
-    ],
+    [/EUSAGE|in sync/, "lockfile", "package.json and package-lock.json disagree.", "Run `npm install` after changing dependencies."],
+    [/ETARGET|E404/, "package-missing", "The registry does not have a package of package-lock.json.", "Check `npm config get registry`."],
   ].find(([pattern]) => pattern.test(output));
   if (known === undefined) {
-    return new SetupError(
-      "setup/npm-failed",
-      `npm ci ended with ${status}:\n${tail}`,
-      "Mend what npm names and run this command again.",
-    );
+    return new SetupError("setup/npm-failed", `npm ci ended with ${status}:\n${tail}`, "Mend what npm names and run this command again.");
   }
   return new SetupError(`setup/${known[1]}`, `${known[2]}\nnpm said (exit ${status}):\n${tail}`, known[3]);
 }
@@ -224,9 +177,7 @@ export function hashSources(folder) {
 function listFiles(folder, below) {
   return readdirSync(join(folder, below), { withFileTypes: true })
     .sort((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((entry) =>
-      entry.isDirectory() ? listFiles(folder, `${below}/${entry.name}`) : [`${below}/${entry.name}`],
-    );
+    .flatMap((entry) => (entry.isDirectory() ? listFiles(folder, `${below}/${entry.name}`) : [`${below}/${entry.name}`]));
 }
 
 function isBuilt(stamp) {
@@ -270,8 +221,7 @@ function removeStaleOutputs() {
   }
   const suffix = /(\.js|\.d\.ts)(\.map)?$/;
   for (const file of listFiles(root, "dist")) {
-    if (suffix.test(file) && !existsSync(join(root, file.replace(/^dist/, "src").replace(suffix, ".ts"))))
-      unlinkSync(join(root, file));
+    if (suffix.test(file) && !existsSync(join(root, file.replace(/^dist/, "src").replace(suffix, ".ts")))) unlinkSync(join(root, file));
   }
 }
 

@@ -22,38 +22,18 @@ export function checkReport(report, { seed } = {}) {
   return [
     ["the path is rlhf", report.path === "rlhf", report.path],
     ["the seed is the one asked for", seed === undefined || report.seed === seed, report.seed],
-    [
-      "before and after have every figure",
-      absent.length === 0,
-      absent.length === 0 ? "all there" : `missing: ${absent.join(", ")}`,
-    ],
-    [
-      "outside positive share up by 0.25 or more",
-      gain >= 0.25,
-      `${before.outside_positive_share} -> ${after.outside_positive_share}`,
-    ],
-    [
-      "perplexity at most 1.5 times the base model's",
-      ratio <= 1.5,
-      `${before.perplexity} -> ${after.perplexity} (x ${round(ratio)})`,
-    ],
+    ["before and after have every figure", absent.length === 0, absent.length === 0 ? "all there" : `missing: ${absent.join(", ")}`],
+    ["outside positive share up by 0.25 or more", gain >= 0.25, `${before.outside_positive_share} -> ${after.outside_positive_share}`],
+    ["perplexity at most 1.5 times the base model's", ratio <= 1.5, `${before.perplexity} -> ${after.perplexity} (x ${round(ratio)})`],
     [
       "distinct bigrams at least half of the base model's",
       after.distinct_2 >= 0.5 * before.distinct_2,
       `${before.distinct_2} -> ${after.distinct_2}`,
     ],
     ["under 180 seconds of work", report.seconds < 180, `${report.seconds} s`],
-    [
-      "seconds are the sum of the stages",
-      Math.abs(staged - report.seconds) < 1,
-      `${report.seconds} s, stages ${round(staged)} s`,
-    ],
+    ["seconds are the sum of the stages", Math.abs(staged - report.seconds) < 1, `${report.seconds} s, stages ${round(staged)} s`],
     ["kl is a positive number", after.kl > 0 && Number.isFinite(after.kl), after.kl],
-    [
-      "the reward model beats chance on held-out pairs",
-      rewardModel.heldout_accuracy > 0.5,
-      rewardModel.heldout_accuracy,
-    ],
+    ["the reward model beats chance on held-out pairs", rewardModel.heldout_accuracy > 0.5, rewardModel.heldout_accuracy],
     [
       "samples show before and after",
       samples.length > 0 && samples.every((sample) => sample.before !== sample.after),
@@ -78,11 +58,7 @@ function main() {
   const { values, positionals } = parseArgs({ options: { seed: { type: "string" } }, allowPositionals: true });
   const given = positionals[0] === undefined ? undefined : resolve(positionals[0]);
   const path =
-    given === undefined
-      ? findNewestReport(join(root, "runs"))
-      : basename(given) === "report.json"
-        ? given
-        : join(given, "report.json");
+    given === undefined ? findNewestReport(join(root, "runs")) : basename(given) === "report.json" ? given : join(given, "report.json");
   if (path === undefined || !existsSync(path)) {
     console.log(`no report found at ${path ?? "runs/quickstart*"}: run \`npm run quickstart\` first`);
     console.log("0 passed, 1 failed");
@@ -92,8 +68,7 @@ function main() {
   const bars = checkReport(JSON.parse(readFileSync(path, "utf8")), {
     seed: values.seed === undefined ? undefined : Number(values.seed),
   });
-  for (const page of ["report.md", "report.html"])
-    bars.push([`${page} is beside it`, existsSync(join(dirname(path), page)), page]);
+  for (const page of ["report.md", "report.html"]) bars.push([`${page} is beside it`, existsSync(join(dirname(path), page)), page]);
   for (const [what, holds, found] of bars) console.log(`${holds ? "ok  " : "FAIL"} ${what} (${found})`);
   const failed = bars.filter(([, holds]) => !holds).length;
   console.log(`${bars.length - failed} passed, ${failed} failed`);

@@ -18,7 +18,7 @@ void import("./bootstrap.mjs").then(({ finish, npmCommand, prepare, root, runAtt
     if (version === undefined) {
       throw new SetupError(
         "setup/usage",
-        `Expected one of ${Object.keys(versions)}, got ${process.argv[2]}.`,
+        `Expected one of ${Object.keys(versions).join(" or ")}, got ${process.argv[2]}.`,
         "node scripts/other-node.mjs 24",
       );
     }
@@ -28,11 +28,7 @@ void import("./bootstrap.mjs").then(({ finish, npmCommand, prepare, root, runAtt
       say(`\n${version}$ node ${args.join(" ")}`);
       const status = await runAttached(node, args, { PATH: `${join(node, "..")}:${process.env.PATH}` });
       if (status !== 0)
-        throw new SetupError(
-          "setup/smoke-failed",
-          `exit ${status} on Node ${version}: node ${args.join(" ")}`,
-          "Run it by hand.",
-        );
+        throw new SetupError("setup/smoke-failed", `exit ${status} on Node ${version}: node ${args.join(" ")}`, "Run it by hand.");
     };
     await run("dist/cli/main.js", "--help");
     await run(
@@ -51,8 +47,7 @@ void import("./bootstrap.mjs").then(({ finish, npmCommand, prepare, root, runAtt
     return 0;
 
     function installNode(version) {
-      const cache =
-        process.env.SPAR_CI_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "spar-ci");
+      const cache = process.env.SPAR_CI_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), ".cache"), "spar-ci");
       const name = `node-${process.platform === "win32" ? "win" : process.platform}-${process.arch}`;
       const folder = join(cache, `node-${version}`);
       const path = join(folder, "node_modules", name, "bin", process.platform === "win32" ? "node.exe" : "node");
@@ -71,11 +66,7 @@ void import("./bootstrap.mjs").then(({ finish, npmCommand, prepare, root, runAtt
         ]);
         const { status, stderr } = spawnSync(command, args, { encoding: "utf8", cwd: folder });
         if (status !== 0)
-          throw new SetupError(
-            "setup/npm-failed",
-            `npm could not install ${name}@${version}:\n${stderr}`,
-            "Check the registry.",
-          );
+          throw new SetupError("setup/npm-failed", `npm could not install ${name}@${version}:\n${stderr}`, "Check the registry.");
       }
       return path;
     }
@@ -84,8 +75,7 @@ void import("./bootstrap.mjs").then(({ finish, npmCommand, prepare, root, runAtt
       const folder = readdirSync(join(root, "models"), { withFileTypes: true }).find(
         (entry) => entry.isDirectory() && existsSync(join(root, "models", entry.name, "model.safetensors")),
       );
-      if (folder === undefined)
-        throw new SetupError("setup/no-model", "models/ holds no model folder.", "Clone the repository again.");
+      if (folder === undefined) throw new SetupError("setup/no-model", "models/ holds no model folder.", "Clone the repository again.");
       return join("models", folder.name);
     }
   }),

@@ -19,9 +19,7 @@ describe("error codes", () => {
   const documented = new Set([...page.matchAll(/`([a-z-]+\/[a-z0-9-]+)`/g)].map((match) => match[1]));
 
   test("every code that is thrown or reported is in docs/errors.md", () => {
-    const used = [...source.matchAll(/(?:(?:Spar|Setup)Error\(\s*|\bcode: )"([a-z-]+\/[a-z0-9-]+)"/g)].map(
-      (match) => match[1],
-    );
+    const used = [...source.matchAll(/(?:(?:Spar|Setup)Error\(\s*|\bcode: )"([a-z-]+\/[a-z0-9-]+)"/g)].map((match) => match[1]);
     expect(used.length).toBeGreaterThan(50);
     expect([...new Set(used)].filter((code) => !documented.has(code)).sort()).toEqual([]);
   });
@@ -29,9 +27,7 @@ describe("error codes", () => {
   test("docs/errors.md names no code that is gone", () => {
     // bootstrap.mjs writes `setup/${reason}` for what npm says, so the reason alone counts there.
     const isThere = (code: string): boolean =>
-      source.includes(`"${code}"`) ||
-      source.includes(code + ":") ||
-      (code.startsWith("setup/") && source.includes(`"${code.slice(6)}"`));
+      source.includes(`"${code}"`) || source.includes(code + ":") || (code.startsWith("setup/") && source.includes(`"${code.slice(6)}"`));
     expect([...documented].filter((code) => !isThere(code as string))).toEqual([]);
   });
 });

@@ -83,8 +83,7 @@ describe("architecture", () => {
   });
 
   test("folders are entered through their doors; only internal/ is open", () => {
-    const isDoor = (target: string): boolean =>
-      doors.some((name) => target === join(folderOf(target), name)) || target === schemas;
+    const isDoor = (target: string): boolean => doors.some((name) => target === join(folderOf(target), name)) || target === schemas;
     const trespasses = complaints(({ folder }, target) =>
       folder === folderOf(target) || folderOf(target) === "internal" || isDoor(target) || target.startsWith("..")
         ? undefined
@@ -94,9 +93,7 @@ describe("architecture", () => {
   });
 
   test("node:* stays out of the portable folders", () => {
-    const found = sources.filter(
-      (file) => withoutNode.has(file.folder) && file.imports.some((name) => name.startsWith("node:")),
-    );
+    const found = sources.filter((file) => withoutNode.has(file.folder) && file.imports.some((name) => name.startsWith("node:")));
     expect(found.map((file) => file.path)).toEqual([]);
   });
 

@@ -25,15 +25,9 @@ describe("the machine", () => {
       const [platform, arch] = target.split("/");
       expect(codeOf(() => bootstrap.checkPlatform({ platform, arch, musl: false }))).toBe("none");
     }
-    expect(codeOf(() => bootstrap.checkPlatform({ platform: "darwin", arch: "x64", musl: false }))).toBe(
-      "setup/unsupported-platform",
-    );
-    expect(codeOf(() => bootstrap.checkPlatform({ platform: "linux", arch: "ia32", musl: false }))).toBe(
-      "setup/unsupported-platform",
-    );
-    expect(codeOf(() => bootstrap.checkPlatform({ platform: "linux", arch: "x64", musl: true }))).toBe(
-      "setup/unsupported-platform",
-    );
+    expect(codeOf(() => bootstrap.checkPlatform({ platform: "darwin", arch: "x64", musl: false }))).toBe("setup/unsupported-platform");
+    expect(codeOf(() => bootstrap.checkPlatform({ platform: "linux", arch: "ia32", musl: false }))).toBe("setup/unsupported-platform");
+    expect(codeOf(() => bootstrap.checkPlatform({ platform: "linux", arch: "x64", musl: true }))).toBe("setup/unsupported-platform");
   });
 
   test("an old Node gets a sentence and exit code 1, before anything is installed", () => {
@@ -150,12 +144,8 @@ describe("the bars of the quickstart", () => {
     expect(missed({ ...good, after: { ...good.after, outside_positive_share: 0.6 } })).toEqual([
       "outside positive share up by 0.25 or more",
     ]);
-    expect(missed({ ...good, after: { ...good.after, perplexity: 31 } })).toEqual([
-      "perplexity at most 1.5 times the base model's",
-    ]);
-    expect(missed({ ...good, seconds: 181, stages: [{ name: "a", seconds: 181 }] })).toEqual([
-      "under 180 seconds of work",
-    ]);
+    expect(missed({ ...good, after: { ...good.after, perplexity: 31 } })).toEqual(["perplexity at most 1.5 times the base model's"]);
+    expect(missed({ ...good, seconds: 181, stages: [{ name: "a", seconds: 181 }] })).toEqual(["under 180 seconds of work"]);
     expect(missed({ ...good, stages: [] })).toEqual(["seconds are the sum of the stages"]);
     expect(missed(good, 4)).toEqual(["the seed is the one asked for"]);
     expect(missed({}).length).toBeGreaterThan(7);

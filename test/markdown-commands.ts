@@ -7,16 +7,7 @@
  *   clone itself); PATH must hold each of the lines word for word.
  */
 import { spawn } from "node:child_process";
-import {
-  chmodSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,12 +21,9 @@ export type PageStep =
 /** Files and commands of a page in reading order. Comments and `\` at line ends are resolved. */
 export function parseMarkdownCommands(page: string): PageStep[] {
   const steps: PageStep[] = [];
-  const blocks = page.matchAll(
-    /(?:<!--\s*(file:|covered by)\s*(\S+)\s*-->\s*\n)?^```(\w*)[^\n]*\n([\s\S]*?)^```\s*$/gm,
-  );
+  const blocks = page.matchAll(/(?:<!--\s*(file:|covered by)\s*(\S+)\s*-->\s*\n)?^```(\w*)[^\n]*\n([\s\S]*?)^```\s*$/gm);
   for (const block of blocks) {
-    const [whole, directive, name, language, content] = block as RegExpMatchArray &
-      [string, string, string, string, string];
+    const [whole, directive, name, language, content] = block as RegExpMatchArray & [string, string, string, string, string];
     const line = page.slice(0, block.index + whole.indexOf("```")).split("\n").length;
     if (directive === "file:") steps.push({ kind: "file", line, name, content });
     else if (language === "bash" || language === "sh") {
