@@ -72,11 +72,10 @@ void import("./bootstrap.mjs").then(({ finish, npmCommand, prepare, root, runAtt
     }
 
     function findEmbeddedModel() {
-      const folder = readdirSync(join(root, "models"), { withFileTypes: true }).find(
-        (entry) => entry.isDirectory() && existsSync(join(root, "models", entry.name, "model.safetensors")),
-      );
-      if (folder === undefined) throw new SetupError("setup/no-model", "models/ holds no model folder.", "Clone the repository again.");
-      return join("models", folder.name);
+      const models = existsSync(join(root, "models")) ? readdirSync(join(root, "models")) : [];
+      const name = models.find((entry) => existsSync(join(root, "models", entry, "model.safetensors")));
+      if (name === undefined) throw new SetupError("setup/no-model", "models/ holds no model folder.", "Clone the repository again.");
+      return join("models", name);
     }
   }),
 );

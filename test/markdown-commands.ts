@@ -43,6 +43,16 @@ function splitCommands(block: string): string[] {
     .filter((line) => line !== "");
 }
 
+/** Ids of models on the hub in a page's commands, without revisions: what a model's flag names and is no path of a clone. */
+export function findHubIds(steps: readonly PageStep[]): string[] {
+  const ids = steps.flatMap((step) => {
+    if (step.kind !== "command" || step.coveredBy !== undefined) return [];
+    const flags = step.command.matchAll(/--\w*model(?:[_-]name[_-]or[_-]path|[_-]path)?[= ]([\w.-]+\/[\w.-]+)/g);
+    return [...flags].map((match) => match[1] ?? "").filter((id) => !/^(\.|runs\/)/.test(id) && !existsSync(join(root, id)));
+  });
+  return [...new Set(ids)];
+}
+
 /** A folder like the clone, with `npx spar` mapped to dist/. `run` resolves to exit code and output. */
 export function openScratchClone(env: Record<string, string> = {}): {
   folder: string;
@@ -67,7 +77,7 @@ export function openScratchClone(env: Record<string, string> = {}): {
       new Promise((done, fail) => {
         const child = spawn("bash", ["-euo", "pipefail", "-c", command], {
           cwd: folder,
-          env: { ...process.env, NO_COLOR: "1", ...env, PATH: path },
+          env: { ...process.env, NO_COLOR: "1", HF_HOME: join(folder, ".hf"), ...env, PATH: path },
           stdio: ["ignore", "pipe", "pipe"],
           timeout: timeoutMs,
         });

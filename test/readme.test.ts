@@ -2,7 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { commands } from "../src/cli/commands.ts";
-import { isCovered, openScratchClone, parseMarkdownCommands, root, writePageFile } from "./markdown-commands.ts";
+import { type HubServer, startHubServer } from "./fixtures/hub-server.ts";
+import { findHubIds, isCovered, openScratchClone, parseMarkdownCommands, root, writePageFile } from "./markdown-commands.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const steps = parseMarkdownCommands(readme);
@@ -37,6 +38,14 @@ describe("reading commands out of a page", () => {
     ]);
   });
 
+  test("hub ids are what follows a model's flag and is no folder here", () => {
+    const read = (command: string): string[] => findHubIds([{ kind: "command", line: 1, command }]);
+    expect(read("npx spar chat --model org/Name-1.5@main --seed 1")).toEqual(["org/Name-1.5"]);
+    expect(read("npx spar generate --model=org/name")).toEqual(["org/name"]);
+    expect(read("npx spar sft --model_name_or_path src/models --output_dir runs/a")).toEqual([]);
+    expect(read("npx spar chat --model runs/quickstart")).toEqual([]);
+  });
+
   test("cover means word for word", () => {
     expect(isCovered("check test", ".ci/run")).toBe(true);
     expect(isCovered("npm run nothing", ".ci/run")).toBe(false);
@@ -64,8 +73,18 @@ describe("README", () => {
 
 describe.skipIf(process.platform === "win32")("README, command by command", () => {
   let clone: ReturnType<typeof openScratchClone>;
-  beforeAll(() => void (clone = openScratchClone()));
-  afterAll(() => clone.remove());
+  let hub: HubServer | undefined;
+  beforeAll(async () => {
+    // Every hub id of the page leads to a small model under that name, on a server that speaks the hub's protocol.
+    const small = join(root, "test/fixtures/parity/models/stories260K");
+    const ids = findHubIds(steps);
+    if (ids.length > 0) hub = await startHubServer({ models: Object.fromEntries(ids.map((id) => [id, small])) });
+    clone = openScratchClone(hub === undefined ? {} : { HF_ENDPOINT: hub.url, HF_TOKEN: "", HF_HUB_OFFLINE: "" });
+  });
+  afterAll(async () => {
+    clone.remove();
+    await hub?.close();
+  });
 
   for (const step of steps) {
     if (step.kind === "file") {
