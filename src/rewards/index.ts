@@ -1,0 +1,11 @@
+export { combineScores } from "./combine.ts";
+export { createRewards, joinRewards, parseRewardSpec, type RewardSet, type RewardSpec, type RewardsOptions, type ScoredRows } from "./create-rewards.ts";
+export { createHTTPReward, type HTTPRewardOptions } from "./http.ts";
+export { loadModuleReward } from "./js-module.ts";
+export { createModelReward, loadModelReward } from "./model-reward.ts";
+export { createRewardScorer, type RewardScorer } from "./reward-model.ts";
+export { checkScores, type RewardFunction, type RewardRow, type Score } from "./reward.ts";
+export { createRuleReward, listRules } from "./rules/index.ts";
+export type { Rule, RuleOption } from "./rules/rule.ts";
+export { loadVader } from "./vader.ts";
+export { listNGrams, measureDistinct, splitWords } from "./words.ts";

@@ -1,0 +1,62 @@
+/** A score-head model as a reward of rows. */
+import { SparError } from "../internal/errors.ts";
+import { freeModel, hasScoreHead, loadModel, readModelConfig } from "../models/index.ts";
+import type { Backend } from "../runtime/index.ts";
+import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
+import { createRewardScorer, type RewardScorer } from "./reward-model.ts";
+import type { RewardFunction, RewardRow } from "./reward.ts";
+
+/** Scores prompt and completion as the ids they were sampled as, or as `encode` makes them. */
+export function createModelReward(scorer: RewardScorer, { name, encode = joinIds }: { readonly name: string; readonly encode?: (row: RewardRow) => ArrayLike<number> }): RewardFunction {
+  return {
+    name,
+    score: async (rows, options) => Array.from(await scorer.score(rows.map(encode), options)),
+    release: () => scorer.release(),
+  };
+}
+
+const joinIds = (row: RewardRow): number[] => [...row.prompt_ids, ...row.completion_ids];
+
+/**
+ * Loads the reward model of a folder. Where its tokenizer is not `tokenizer` (the policy's), rows are tokenised anew from
+ * their texts, through the reward model's chat template where the prompt is messages.
+ *
+ * Throws `rewards/no-score-head` for a language model: its score head would be random.
+ */
+export async function loadModelReward(
+  folder: string,
+  backend: Backend,
+  { name = folder, tokenizer, batchSize }: { readonly name?: string; readonly tokenizer?: Tokenizer | undefined; readonly batchSize?: number | undefined } = {},
+): Promise<RewardFunction> {
+  if (!hasScoreHead(await readModelConfig(folder))) {
+    throw new SparError("rewards/no-score-head", `Loading the reward model ${folder}: expected a …ForSequenceClassification, got a language model`, { hint: "Train one with: spar reward" });
+  }
+  const own = await loadTokenizer(folder);
+  const model = await loadModel(folder, backend, { head: "score" });
+  const scorer = createRewardScorer(model, backend, batchSize === undefined ? {} : { batchSize });
+  const same = tokenizer === undefined || sameVocabulary(own, tokenizer);
+  const reward = createModelReward(scorer, same ? { name } : { name, encode: (row) => encodeRow(own, row) });
+  return {
+    ...reward,
+    release() {
+      scorer.release();
+      freeModel(model);
+    },
+  };
+}
+
+/** Vocabulary, merges and added tokens: what decides which ids a text has. Padding and truncation settings may differ. */
+function sameVocabulary(a: Tokenizer, b: Tokenizer): boolean {
+  const parts = ({ files }: Tokenizer): string => {
+    const { model, added_tokens, normalizer, pre_tokenizer } = JSON.parse(files["tokenizer.json"]) as { [key: string]: unknown };
+    return JSON.stringify([model, added_tokens, normalizer, pre_tokenizer]);
+  };
+  return parts(a) === parts(b);
+}
+
+function encodeRow(tokenizer: Tokenizer, row: RewardRow): number[] {
+  if (typeof row.prompt !== "string") return tokenizer.encodeChat([...row.prompt, { role: "assistant", content: row.completion }]);
+  const ids = tokenizer.encode(row.prompt + row.completion);
+  // Reward models are trained on texts closed by an end token (as TRL adds it), and score there.
+  return tokenizer.eosId === undefined || ids.at(-1) === tokenizer.eosId ? ids : [...ids, tokenizer.eosId];
+}
