@@ -13,6 +13,14 @@ function readSources(folder: string, ending: RegExp): string {
     .join("\n");
 }
 
+/** Everything that `import … from "spar"` can name (types aside), in order of the alphabet. */
+const publicNames: string[] = [];
+
+test("the package exports these names and no others", async () => {
+  const module = (await import(join(root, "src/index.ts"))) as object;
+  expect(Object.keys(module).sort(), "changed on purpose? then here and in CHANGELOG.md").toEqual(publicNames);
+});
+
 describe("error codes", () => {
   const source = readSources("src", /\.ts$/) + readSources("scripts", /\.mjs$/);
   const page = readFileSync(join(root, "docs/errors.md"), "utf8");
