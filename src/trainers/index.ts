@@ -1,3 +1,4 @@
+export { pretrain } from "./pretrain.ts";
 export { trainReward } from "./reward.ts";
 export { trainSFT } from "./sft.ts";
 export type { TrainingContext, TrainingOutcome } from "./training-context.ts";

@@ -54,22 +54,26 @@ export async function openTraining(config: TrainingArguments, context: TrainingC
   }
 }
 
+/** The data sets to train on: `datasets`, or the one of `dataset_name`. */
+export function trainingSpecs(config: TrainingArguments): DatasetSpec[] {
+  if (config.datasets.length > 0 || config.dataset_name === null) return [...config.datasets];
+  return [specFromName({ dataset_name: config.dataset_name, dataset_config: config.dataset_config }, config.dataset_train_split)];
+}
+
 /** Training and evaluation data; evaluation only where `eval_strategy` asks for it. */
 export async function loadTrainingDatasets(config: TrainingArguments): Promise<TrainingDatasets> {
-  const named = config.datasets.length === 0 && config.dataset_name !== null ? { dataset_name: config.dataset_name, dataset_config: config.dataset_config } : undefined;
-  const specs: DatasetSpec[] = named === undefined ? [...config.datasets] : [specFromName(named, config.dataset_train_split)];
-  const train = await loadDataset(specs, { seed: config.seed });
+  const train = await loadDataset(trainingSpecs(config), { seed: config.seed });
   if (config.eval_strategy === "no" && !config.eval_on_start) return { train, evaluation: undefined };
   if (config.test_split_size !== null) {
     const { train: kept, test } = splitDataset(train, config.test_split_size, config.seed);
     return { train: kept, evaluation: test };
   }
-  if (named === undefined) {
+  if (config.datasets.length > 0 || config.dataset_name === null) {
     throw new SparError("recipe/invalid", "eval_strategy asks for evaluation, but there is no evaluation data", {
       hint: "set test_split_size (a share or a number of rows of datasets), or use dataset_name with dataset_test_split",
     });
   }
-  return { train, evaluation: await loadDataset([specFromName(named, config.dataset_test_split)], { seed: config.seed }) };
+  return { train, evaluation: await loadDataset([specFromName({ dataset_name: config.dataset_name, dataset_config: config.dataset_config }, config.dataset_test_split)], { seed: config.seed }) };
 }
 
 /** What preparing data needs of a run. */
