@@ -37,7 +37,12 @@ describe("bootstrapInterval", () => {
 describe("computePerplexity", () => {
   it("counts tokens, not texts", () => {
     // 1 token of ½, 3 tokens of ⅛: (½ · ⅛³)^(−¼) = 2^2.5
-    expect(computePerplexity([{ logprobSum: -Math.log(2), tokens: 1 }, { logprobSum: -3 * Math.log(8), tokens: 3 }])).toBeCloseTo(2 ** 2.5, 10);
+    expect(
+      computePerplexity([
+        { logprobSum: -Math.log(2), tokens: 1 },
+        { logprobSum: -3 * Math.log(8), tokens: 3 },
+      ]),
+    ).toBeCloseTo(2 ** 2.5, 10);
     expect(computePerplexity([])).toBeNaN();
   });
 });

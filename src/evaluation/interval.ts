@@ -9,7 +9,8 @@ const z95 = 1.959963984540054;
 
 /** Wilson's score interval (1927) of `successes` out of `n`: sound for few cases and for shares near 0 and 1. n = 0: [0, 1]. */
 export function intervalOfShare(successes: number, n: number, z = z95): Interval {
-  if (!(successes >= 0 && successes <= n)) throw new SparError("evaluation/invalid", `intervalOfShare: expected 0 ≤ successes ≤ n, got ${successes} of ${n}`);
+  if (!(successes >= 0 && successes <= n))
+    throw new SparError("evaluation/invalid", `intervalOfShare: expected 0 ≤ successes ≤ n, got ${successes} of ${n}`);
   if (n === 0) return [0, 1];
   const share = successes / n;
   const centre = share + (z * z) / (2 * n);
@@ -26,7 +27,11 @@ export function intervalOfShare(successes: number, n: number, z = z95): Interval
 export function bootstrapInterval<T>(
   cases: readonly T[],
   statistic: (resample: readonly T[]) => number,
-  { seed = 0, resamples = 2000, confidence = 0.95 }: { readonly seed?: number; readonly resamples?: number; readonly confidence?: number } = {},
+  {
+    seed = 0,
+    resamples = 2000,
+    confidence = 0.95,
+  }: { readonly seed?: number; readonly resamples?: number; readonly confidence?: number } = {},
 ): Interval {
   if (cases.length === 0) return [NaN, NaN];
   const random = new Random(seed);

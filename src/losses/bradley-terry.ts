@@ -22,7 +22,12 @@ export interface BradleyTerry {
  * L = Σₚ wₚ·(−log σ(r_c − r_r − mₚ) + c·(r_c + r_r)²) of the scores `chosen`, `rejected` [P] and weights [P]
  * (1/pairs of the whole accumulated batch; 0 for padding).
  */
-export function bradleyTerry(chosen: Tensor, rejected: Tensor, weights: Tensor, { margins, centering }: BradleyTerryOptions = {}): BradleyTerry {
+export function bradleyTerry(
+  chosen: Tensor,
+  rejected: Tensor,
+  weights: Tensor,
+  { margins, centering }: BradleyTerryOptions = {},
+): BradleyTerry {
   const difference = sub(chosen, rejected);
   const nll = neg(logSigmoid(margins === undefined ? difference : sub(difference, margins)));
   const losses = centering === undefined || centering === 0 ? nll : add(nll, mul(square(add(chosen, rejected)), centering));

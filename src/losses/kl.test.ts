@@ -23,7 +23,10 @@ describe("estimateTokenKL", () => {
   });
 
   it("k1 and k3 have the true KL as expectation", () => {
-    const [p, q] = [[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]];
+    const [p, q] = [
+      [0.7, 0.2, 0.1],
+      [0.3, 0.3, 0.4],
+    ];
     const exact = p.reduce((total, x, i) => total + x * Math.log(x / q[i]), 0);
     for (const estimator of ["k1", "k3"] as const) {
       const { kl } = run(estimator, p.map(Math.log), q.map(Math.log));

@@ -8,7 +8,12 @@ function runPolicy({ ratios, advantages, weights }: Policy, options: ClippedPoli
   const [logprobs, oldLogprobs, a, w] = ["new", "old", "advantages", "weights"].map((name) => input(name, "float32", [ratios.length]));
   const result = clippedPolicyLoss({ logprobs, oldLogprobs, advantages: a, weights: w }, options);
   const [gradient] = grad(result.loss, [logprobs]);
-  return evaluateGraph(buildGraph({ ...result, gradient }), { new: ratios.map((r) => Math.log(r) - 1), old: ratios.map(() => -1), advantages, weights });
+  return evaluateGraph(buildGraph({ ...result, gradient }), {
+    new: ratios.map((r) => Math.log(r) - 1),
+    old: ratios.map(() => -1),
+    advantages,
+    weights,
+  });
 }
 
 describe("clippedPolicyLoss", () => {
@@ -43,7 +48,11 @@ describe("clippedPolicyLoss", () => {
   it("padding changes nothing, even where its ratio would overflow", () => {
     const policy = { ratios: [1.1, 0.7], advantages: [1, -1], weights: [0.5, 0.5] };
     const alone = runPolicy(policy);
-    const padded = runPolicy({ ratios: [...policy.ratios, Infinity], advantages: [...policy.advantages, 0], weights: [...policy.weights, 0] });
+    const padded = runPolicy({
+      ratios: [...policy.ratios, Infinity],
+      advantages: [...policy.advantages, 0],
+      weights: [...policy.weights, 0],
+    });
     for (const name of ["loss", "clipped", "approximateKL", "ratio"] as const) expect(padded[name][0]).toBe(alone[name][0]);
     expect(padded.gradient[2]).toBeCloseTo(0, 6);
   });

@@ -34,8 +34,12 @@ export interface ClippedPolicy {
 }
 
 /** L = Σ w·max(−A·ρ, −A·clip(ρ, 1 − ε_low, 1 + ε_high)), ρ = exp(log π − log π_old). */
-export function clippedPolicyLoss({ logprobs, oldLogprobs, advantages, weights }: ClippedPolicyInputs, { clipLow, clipHigh = clipLow, dualClip }: ClippedPolicyOptions): ClippedPolicy {
-  if (dualClip !== undefined && !(dualClip > 1)) throw new SparError("losses/invalid-option", `clippedPolicyLoss: expected dualClip above 1, got ${dualClip}`);
+export function clippedPolicyLoss(
+  { logprobs, oldLogprobs, advantages, weights }: ClippedPolicyInputs,
+  { clipLow, clipHigh = clipLow, dualClip }: ClippedPolicyOptions,
+): ClippedPolicy {
+  if (dualClip !== undefined && !(dualClip > 1))
+    throw new SparError("losses/invalid-option", `clippedPolicyLoss: expected dualClip above 1, got ${dualClip}`);
   const real = less(0, weights);
   // Padding gets ratio 1 before the exponential: what a model says there must not overflow.
   const difference = where(real, sub(logprobs, oldLogprobs), 0);
@@ -64,7 +68,10 @@ export interface ClippedValueInputs {
 }
 
 /** L = ½·Σ w·max((V − G)², (clip(V, V_old − ε, V_old + ε) − G)²); `clip` absent: no clipping. `clipped` as for the policy. */
-export function clippedValueLoss({ values, oldValues, returns, weights }: ClippedValueInputs, { clip }: { readonly clip?: number | undefined }): { loss: Tensor; clipped: Tensor } {
+export function clippedValueLoss(
+  { values, oldValues, returns, weights }: ClippedValueInputs,
+  { clip }: { readonly clip?: number | undefined },
+): { loss: Tensor; clipped: Tensor } {
   const real = less(0, weights);
   const plain = square(where(real, sub(values, returns), 0));
   if (clip === undefined) return { loss: mul(sum(mul(weights, plain)), 0.5), clipped: sum(mul(weights, 0)) };

@@ -7,7 +7,13 @@ import { createRewards, joinRewards, parseRewardSpec } from "./create-rewards.ts
 import { loadModuleReward } from "./js-module.ts";
 import type { RewardRow } from "./reward.ts";
 
-const rows: RewardRow[] = ["a", "bcd"].map((completion) => ({ prompt: "p", completion, prompt_ids: [1], completion_ids: [2], label: completion }));
+const rows: RewardRow[] = ["a", "bcd"].map((completion) => ({
+  prompt: "p",
+  completion,
+  prompt_ids: [1],
+  completion_ids: [2],
+  label: completion,
+}));
 let folder: string;
 let count = 0;
 beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "spar-rewards-"))));
@@ -22,7 +28,15 @@ const scoreWith = async (code: string) => (await loadModuleReward(await writeMod
 
 describe("parseRewardSpec", () => {
   it("tells the kinds apart", () => {
-    const kinds = ["rule:length?target=5", "https://host/score", "./my.mjs", "rewards/a.ts", "org/name@main", "../models/rm", "rm.js.d"].map((spec) => parseRewardSpec(spec).kind);
+    const kinds = [
+      "rule:length?target=5",
+      "https://host/score",
+      "./my.mjs",
+      "rewards/a.ts",
+      "org/name@main",
+      "../models/rm",
+      "rm.js.d",
+    ].map((spec) => parseRewardSpec(spec).kind);
     expect(kinds).toEqual(["rule", "http", "module", "module", "model", "model", "model"]);
     expect(() => parseRewardSpec(" ")).toThrow(/empty text/);
   });
@@ -30,7 +44,15 @@ describe("parseRewardSpec", () => {
 
 describe("combineScores", () => {
   it("adds what applies, and is NaN where nothing does", () => {
-    expect([...combineScores([[1, null, null, 0], [10, 20, null, null]], [0.5, 2])]).toEqual([20.5, 40, NaN, 0]);
+    expect([
+      ...combineScores(
+        [
+          [1, null, null, 0],
+          [10, 20, null, null],
+        ],
+        [0.5, 2],
+      ),
+    ]).toEqual([20.5, 40, NaN, 0]);
     expect([...combineScores([[]], [1])]).toEqual([]);
     expect(() => combineScores([[1]], [])).toThrow(/one weight for each of 1 rewards/);
   });
@@ -65,7 +87,10 @@ describe("loadModuleReward", () => {
 
 describe("createRewards", () => {
   it("scores with all, weights them and names them apart", async () => {
-    const set = await createRewards(["rule:length", await writeModule("export default () => [1, null]"), "rule:length?target=1"], { folder, weights: [1, 10, 100] });
+    const set = await createRewards(["rule:length", await writeModule("export default () => [1, null]"), "rule:length?target=1"], {
+      folder,
+      weights: [1, 10, 100],
+    });
     expect(set.rewards.map((reward) => reward.name.replace(/\d+$/, "N"))).toEqual(["length", "rewardN", "length-N"]);
     const { total, byReward } = await set.score(rows);
     expect([...total]).toEqual([1 + 10 + 100, 3 - 100]);

@@ -14,7 +14,11 @@ export type RewardSpec = { readonly kind: "rule" | "http" | "module" | "model"; 
 
 /** `rule:NAME`, `http(s)://…`, a JavaScript file, or else a model (folder or hub id). */
 export function parseRewardSpec(spec: string): RewardSpec {
-  if (spec.trim() === "") throw new SparError("rewards/invalid-spec", "reward_funcs: expected a model folder, ./file.mjs, http(s)://… or rule:NAME, got an empty text");
+  if (spec.trim() === "")
+    throw new SparError(
+      "rewards/invalid-spec",
+      "reward_funcs: expected a model folder, ./file.mjs, http(s)://… or rule:NAME, got an empty text",
+    );
   if (spec.startsWith("rule:")) return { kind: "rule", value: spec.slice("rule:".length) };
   if (/^https?:\/\//i.test(spec)) return { kind: "http", value: spec };
   if (/\.[mc]?[jt]s$/i.test(spec)) return { kind: "module", value: spec };
@@ -67,7 +71,11 @@ export async function createRewards(specs: readonly string[], options: RewardsOp
 /** Joins rewards that exist already. */
 export function joinRewards(given: readonly RewardFunction[], weights: readonly number[] = given.map(() => 1)): RewardSet {
   if (given.length === 0) throw new SparError("rewards/none", "createRewards: expected at least one reward, got none");
-  if (weights.length !== given.length) throw new SparError("rewards/invalid-weights", `reward_weights: expected one weight for each of ${given.length} rewards, got ${weights.length}`);
+  if (weights.length !== given.length)
+    throw new SparError(
+      "rewards/invalid-weights",
+      `reward_weights: expected one weight for each of ${given.length} rewards, got ${weights.length}`,
+    );
   const rewards = nameApart(given);
   return {
     rewards,
@@ -88,7 +96,8 @@ async function createReward({ kind, value }: RewardSpec, options: RewardsOptions
   if (kind === "http") return createHTTPReward(value, options.http);
   if (kind === "module") return loadModuleReward(value, options.folder);
   const { backend, tokenizer, batchSize } = options;
-  if (backend === undefined) throw new SparError("rewards/no-backend", `createRewards: the reward model ${value} needs a backend, got none`);
+  if (backend === undefined)
+    throw new SparError("rewards/no-backend", `createRewards: the reward model ${value} needs a backend, got none`);
   const folder = (await options.resolveModel?.(value)) ?? value;
   return loadModelReward(folder, backend, { name: basename(value), tokenizer, batchSize });
 }
@@ -100,6 +109,8 @@ function nameApart(rewards: readonly RewardFunction[]): RewardFunction[] {
     let name = reward.name;
     for (let i = 2; taken.has(name); i++) name = `${reward.name}-${i}`;
     taken.add(name);
-    return name === reward.name ? reward : { name, score: (rows, options) => reward.score(rows, options), release: () => reward.release?.() };
+    return name === reward.name
+      ? reward
+      : { name, score: (rows, options) => reward.score(rows, options), release: () => reward.release?.() };
   });
 }

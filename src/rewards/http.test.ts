@@ -33,7 +33,14 @@ const status =
   (code: number, text = "", headers: { [name: string]: string } = {}): Answer =>
   (_body, response) =>
     void response.writeHead(code, headers).end(text);
-const rowsOf = (...completions: string[]): RewardRow[] => completions.map((completion, i) => ({ prompt: `p${i}`, completion, prompt_ids: [1], completion_ids: [2], ...(i === 0 ? { topic: "x" } : {}) }));
+const rowsOf = (...completions: string[]): RewardRow[] =>
+  completions.map((completion, i) => ({
+    prompt: `p${i}`,
+    completion,
+    prompt_ids: [1],
+    completion_ids: [2],
+    ...(i === 0 ? { topic: "x" } : {}),
+  }));
 const quick = { backoff: 0.001 };
 
 describe("createHTTPReward", () => {
@@ -51,19 +58,29 @@ describe("createHTTPReward", () => {
     const { address, bodies } = await serve((body, response, request) => {
       most = Math.max(most, ++now);
       // The first answers last.
-      setTimeout(() => {
-        now--;
-        lengths(body, response, request);
-      }, body.prompts[0] === "p0" ? 60 : 15);
+      setTimeout(
+        () => {
+          now--;
+          lengths(body, response, request);
+        },
+        body.prompts[0] === "p0" ? 60 : 15,
+      );
     });
-    const scores = await createHTTPReward(address, { batchSize: 2, concurrency: 3 }).score(rowsOf("a", "bb", "ccc", "dddd", "eeeee", "ffffff", "g"));
+    const scores = await createHTTPReward(address, { batchSize: 2, concurrency: 3 }).score(
+      rowsOf("a", "bb", "ccc", "dddd", "eeeee", "ffffff", "g"),
+    );
     expect(scores).toEqual([1, 2, 3, 4, 5, 6, 1]);
-    expect(bodies.map((body) => body.prompts.length).sort()).toEqual([1, 2, 2, 2]);
+    expect(bodies.map((body) => body.prompts.length).toSorted((a, b) => a - b)).toEqual([1, 2, 2, 2]);
     expect(most).toBe(3);
   });
 
   it("tries again after failures that may pass, as late as it is told to", async () => {
-    const { address, bodies } = await serve(status(503), (_body, response) => void response.destroy(), status(429, "", { "retry-after": "1" }), lengths);
+    const { address, bodies } = await serve(
+      status(503),
+      (_body, response) => void response.destroy(),
+      status(429, "", { "retry-after": "1" }),
+      lengths,
+    );
     const start = performance.now();
     expect(await createHTTPReward(address, quick).score(rowsOf("a"))).toEqual([1]);
     expect(bodies.length).toBe(4);
@@ -72,7 +89,9 @@ describe("createHTTPReward", () => {
 
   it("gives up in the end, and at once where nothing will change", async () => {
     const broken = await serve(status(500, "out of memory"));
-    await expect(createHTTPReward(broken.address, { ...quick, retries: 2 }).score(rowsOf("a"))).rejects.toThrow(/answered 500: out of memory \(3 attempts\)/);
+    await expect(createHTTPReward(broken.address, { ...quick, retries: 2 }).score(rowsOf("a"))).rejects.toThrow(
+      /answered 500: out of memory \(3 attempts\)/,
+    );
     expect(broken.bodies.length).toBe(3);
     server?.close();
     const missing = await serve(status(404));
@@ -82,13 +101,17 @@ describe("createHTTPReward", () => {
 
   it("gives up on silence", async () => {
     const { address } = await serve(() => undefined);
-    await expect(createHTTPReward(address, { ...quick, retries: 1, timeout: 0.05 }).score(rowsOf("a"))).rejects.toThrow(/did not answer within 0.05 s \(2 attempts\)/);
+    await expect(createHTTPReward(address, { ...quick, retries: 1, timeout: 0.05 }).score(rowsOf("a"))).rejects.toThrow(
+      /did not answer within 0.05 s \(2 attempts\)/,
+    );
   });
 
   it("says that nobody is there", async () => {
     const { address } = await serve(lengths);
     await new Promise((resolve) => server?.close(resolve));
-    await expect(createHTTPReward(address, { ...quick, retries: 0 }).score(rowsOf("a"))).rejects.toThrow(/cannot be reached: .*ECONNREFUSED/);
+    await expect(createHTTPReward(address, { ...quick, retries: 0 }).score(rowsOf("a"))).rejects.toThrow(
+      /cannot be reached: .*ECONNREFUSED/,
+    );
   });
 
   it.each([

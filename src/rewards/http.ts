@@ -20,12 +20,18 @@ export interface HTTPRewardOptions {
 const longestWait = 60;
 
 /** `columns` of the request holds the rows' further columns, a list each (null where a row lacks it). */
-export function createHTTPReward(address: string, { batchSize = 64, concurrency = 4, timeout = 60, retries = 4, backoff = 0.5 }: HTTPRewardOptions = {}): RewardFunction {
-  if (!URL.canParse(address)) throw new SparError("rewards/invalid-address", `Reward service: expected an http(s) address, got "${address}"`);
+export function createHTTPReward(
+  address: string,
+  { batchSize = 64, concurrency = 4, timeout = 60, retries = 4, backoff = 0.5 }: HTTPRewardOptions = {},
+): RewardFunction {
+  if (!URL.canParse(address))
+    throw new SparError("rewards/invalid-address", `Reward service: expected an http(s) address, got "${address}"`);
   const url = new URL(address);
   const headers: { [name: string]: string } = { "content-type": "application/json", accept: "application/json" };
   // fetch refuses credentials in the address, and messages must not show them.
-  if (url.username !== "") headers["authorization"] = `Basic ${Buffer.from(`${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`).toString("base64")}`;
+  if (url.username !== "")
+    headers["authorization"] =
+      `Basic ${Buffer.from(`${decodeURIComponent(url.username)}:${decodeURIComponent(url.password)}`).toString("base64")}`;
   url.username = "";
   url.password = "";
   const name = `${url.host}${url.pathname === "/" ? "" : url.pathname}`;
@@ -39,9 +45,16 @@ export function createHTTPReward(address: string, { batchSize = 64, concurrency 
       signal?.throwIfAborted();
       if (!failure.again || attempt === retries) {
         const attempts = attempt === 0 ? "" : ` (${attempt + 1} attempts)`;
-        throw new SparError("rewards/service-failed", `${who} ${failure.reason}${attempts}`, { cause: failure.cause, hint: "It should answer POST {prompts, completions, columns} with {scores}, one number a row." });
+        throw new SparError("rewards/service-failed", `${who} ${failure.reason}${attempts}`, {
+          cause: failure.cause,
+          hint: "It should answer POST {prompts, completions, columns} with {scores}, one number a row.",
+        });
       }
-      await sleep(1000 * Math.min(longestWait, Math.max(backoff * 2 ** attempt, failure.retryAfter ?? 0)), undefined, signal === undefined ? {} : { signal });
+      await sleep(
+        1000 * Math.min(longestWait, Math.max(backoff * 2 ** attempt, failure.retryAfter ?? 0)),
+        undefined,
+        signal === undefined ? {} : { signal },
+      );
     }
   };
 
@@ -85,15 +98,30 @@ function formatRequest(rows: readonly RewardRow[]): { prompts: unknown[]; comple
 
 type Outcome = { scores: unknown } | { reason: string; again: boolean; retryAfter?: number | undefined; cause?: unknown };
 
-async function post(url: URL, headers: { [name: string]: string }, body: string, timeout: number, signal: AbortSignal | undefined): Promise<Outcome> {
+async function post(
+  url: URL,
+  headers: { [name: string]: string },
+  body: string,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<Outcome> {
   const limit = AbortSignal.timeout(timeout * 1000);
   try {
-    const response = await fetch(url, { method: "POST", headers, body, signal: signal === undefined ? limit : AbortSignal.any([signal, limit]) });
+    const response = await fetch(url, {
+      method: "POST",
+      headers,
+      body,
+      signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
+    });
     const text = await response.text();
     if (!response.ok) {
       const again = response.status >= 500 || [408, 425, 429].includes(response.status);
       const shown = text.trim().slice(0, 200);
-      return { reason: `answered ${response.status}${shown === "" ? "" : `: ${shown}`}`, again, retryAfter: parseRetryAfter(response.headers.get("retry-after")) };
+      return {
+        reason: `answered ${response.status}${shown === "" ? "" : `: ${shown}`}`,
+        again,
+        retryAfter: parseRetryAfter(response.headers.get("retry-after")),
+      };
     }
     let answer: unknown;
     try {

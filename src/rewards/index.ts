@@ -1,5 +1,13 @@
 export { combineScores } from "./combine.ts";
-export { createRewards, joinRewards, parseRewardSpec, type RewardSet, type RewardSpec, type RewardsOptions, type ScoredRows } from "./create-rewards.ts";
+export {
+  createRewards,
+  joinRewards,
+  parseRewardSpec,
+  type RewardSet,
+  type RewardSpec,
+  type RewardsOptions,
+  type ScoredRows,
+} from "./create-rewards.ts";
 export { createHTTPReward, type HTTPRewardOptions } from "./http.ts";
 export { loadModuleReward } from "./js-module.ts";
 export { createModelReward, loadModelReward } from "./model-reward.ts";

@@ -23,8 +23,13 @@ export async function loadModuleReward(path: string, folder: string): Promise<Re
   const score = loaded.default;
   if (typeof score !== "function") {
     const names = Object.keys(loaded).filter((name) => name !== "default");
-    const got = score === undefined ? `no default export${names.length > 0 ? ` (only ${names.join(", ")})` : ""}` : `a default export of type ${typeof score}`;
-    throw new SparError("rewards/module-invalid", `Loading the reward ${path}: expected a function as default export, got ${got}`, { hint });
+    const got =
+      score === undefined
+        ? `no default export${names.length > 0 ? ` (only ${names.join(", ")})` : ""}`
+        : `a default export of type ${typeof score}`;
+    throw new SparError("rewards/module-invalid", `Loading the reward ${path}: expected a function as default export, got ${got}`, {
+      hint,
+    });
   }
   return {
     name: basename(file, extname(file)),
@@ -33,7 +38,11 @@ export async function loadModuleReward(path: string, folder: string): Promise<Re
       try {
         scores = await (score as UserFunction)(rows);
       } catch (cause) {
-        throw new SparError("rewards/module-failed", `The reward ${path} failed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+        throw new SparError(
+          "rewards/module-failed",
+          `The reward ${path} failed: ${cause instanceof Error ? cause.message : String(cause)}`,
+          { cause },
+        );
       }
       return checkScores(scores, rows.length, `The reward ${path}`);
     },

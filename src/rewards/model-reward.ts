@@ -7,7 +7,10 @@ import { createRewardScorer, type RewardScorer } from "./reward-model.ts";
 import type { RewardFunction, RewardRow } from "./reward.ts";
 
 /** Scores prompt and completion as the ids they were sampled as, or as `encode` makes them. */
-export function createModelReward(scorer: RewardScorer, { name, encode = joinIds }: { readonly name: string; readonly encode?: (row: RewardRow) => ArrayLike<number> }): RewardFunction {
+export function createModelReward(
+  scorer: RewardScorer,
+  { name, encode = joinIds }: { readonly name: string; readonly encode?: (row: RewardRow) => ArrayLike<number> },
+): RewardFunction {
   return {
     name,
     score: async (rows, options) => Array.from(await scorer.score(rows.map(encode), options)),
@@ -26,10 +29,18 @@ const joinIds = (row: RewardRow): number[] => [...row.prompt_ids, ...row.complet
 export async function loadModelReward(
   folder: string,
   backend: Backend,
-  { name = folder, tokenizer, batchSize }: { readonly name?: string; readonly tokenizer?: Tokenizer | undefined; readonly batchSize?: number | undefined } = {},
+  {
+    name = folder,
+    tokenizer,
+    batchSize,
+  }: { readonly name?: string; readonly tokenizer?: Tokenizer | undefined; readonly batchSize?: number | undefined } = {},
 ): Promise<RewardFunction> {
   if (!hasScoreHead(await readModelConfig(folder))) {
-    throw new SparError("rewards/no-score-head", `Loading the reward model ${folder}: expected a …ForSequenceClassification, got a language model`, { hint: "Train one with: spar reward" });
+    throw new SparError(
+      "rewards/no-score-head",
+      `Loading the reward model ${folder}: expected a …ForSequenceClassification, got a language model`,
+      { hint: "Train one with: spar reward" },
+    );
   }
   const own = await loadTokenizer(folder);
   const model = await loadModel(folder, backend, { head: "score" });

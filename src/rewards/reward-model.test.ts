@@ -87,7 +87,12 @@ describe("createRewardScorer", () => {
 describe("loadModelReward", () => {
   const rowOf = (tokenizer: Tokenizer, prompt: string, completion: string): RewardRow => {
     const prompt_ids = tokenizer.encode(prompt);
-    return { prompt, completion, prompt_ids, completion_ids: [...tokenizer.encode(prompt + completion).slice(prompt_ids.length), tokenizer.eosId ?? 2] };
+    return {
+      prompt,
+      completion,
+      prompt_ids,
+      completion_ids: [...tokenizer.encode(prompt + completion).slice(prompt_ids.length), tokenizer.eosId ?? 2],
+    };
   };
 
   it("scores the very ids with the policy's tokenizer, and texts anew with another", async () => {

@@ -15,8 +15,16 @@ export interface RewardScorer {
 /** Compiled shapes that are kept. */
 const keptShapes = 12;
 
-export function createRewardScorer(model: LanguageModel, backend: Backend, { batchSize = 32 }: { readonly batchSize?: number } = {}): RewardScorer {
-  if (model.head !== "score") throw new SparError("rewards/no-score-head", `createRewardScorer: expected a model with a score head, got a language model${model.folder === undefined ? "" : ` (${model.folder})`}`);
+export function createRewardScorer(
+  model: LanguageModel,
+  backend: Backend,
+  { batchSize = 32 }: { readonly batchSize?: number } = {},
+): RewardScorer {
+  if (model.head !== "score")
+    throw new SparError(
+      "rewards/no-score-head",
+      `createRewardScorer: expected a model with a score head, got a language model${model.folder === undefined ? "" : ` (${model.folder})`}`,
+    );
   const { maxPositions } = model.config;
   const sessions = createSessionCache(keptShapes);
 
@@ -28,30 +36,38 @@ export function createRewardScorer(model: LanguageModel, backend: Backend, { bat
   const scoreBatch = async (rows: readonly ArrayLike<number>[]): Promise<Float32Array> => {
     const longest = rows.reduce((most, row) => Math.max(most, row.length), 0);
     const [batch, time] = [bucketRows(rows.length, batchSize), bucketLength(longest, maxPositions)];
-    const { ids, positions, bias } = batchRows(rows.map((row) => ({ ids: row })), batch, time);
+    const { ids, positions, bias } = batchRows(
+      rows.map((row) => ({ ids: row })),
+      batch,
+      time,
+    );
     const last = Int32Array.from({ length: batch }, (_, b) => b * time + Math.max(0, (rows[b]?.length ?? 1) - 1));
-    return sessions.use(`${batch}×${time}`, () => compile(batch, time), async (executable) => {
-      const held: DeviceBuffer[] = [];
-      const give = async (type: TensorType, data?: TensorData): Promise<DeviceBuffer> => {
-        const buffer = backend.allocate(type);
-        held.push(buffer);
-        if (data !== undefined) await backend.write(buffer, data);
-        return buffer;
-      };
-      try {
-        const inputs = new Map([
-          ["ids", await give({ dtype: "int32", shape: [batch, time] }, ids)],
-          ["positions", await give({ dtype: "int32", shape: [batch, time] }, positions)],
-          ["bias", await give({ dtype: "float32", shape: [batch, 1, time, time] }, bias)],
-          ["last", await give({ dtype: "int32", shape: [batch] }, last)],
-        ]);
-        const scores = await give({ dtype: "float32", shape: [batch] });
-        await executable.run(inputs, new Map([["scores", scores]]));
-        return (await backend.read(scores)).slice(0, rows.length) as Float32Array;
-      } finally {
-        for (const buffer of held) buffer.free();
-      }
-    });
+    return sessions.use(
+      `${batch}×${time}`,
+      () => compile(batch, time),
+      async (executable) => {
+        const held: DeviceBuffer[] = [];
+        const give = async (type: TensorType, data?: TensorData): Promise<DeviceBuffer> => {
+          const buffer = backend.allocate(type);
+          held.push(buffer);
+          if (data !== undefined) await backend.write(buffer, data);
+          return buffer;
+        };
+        try {
+          const inputs = new Map([
+            ["ids", await give({ dtype: "int32", shape: [batch, time] }, ids)],
+            ["positions", await give({ dtype: "int32", shape: [batch, time] }, positions)],
+            ["bias", await give({ dtype: "float32", shape: [batch, 1, time, time] }, bias)],
+            ["last", await give({ dtype: "int32", shape: [batch] }, last)],
+          ]);
+          const scores = await give({ dtype: "float32", shape: [batch] });
+          await executable.run(inputs, new Map([["scores", scores]]));
+          return (await backend.read(scores)).slice(0, rows.length) as Float32Array;
+        } finally {
+          for (const buffer of held) buffer.free();
+        }
+      },
+    );
   };
 
   // A compiled graph runs once at a time: callers take turns.
@@ -66,7 +82,11 @@ export function createRewardScorer(model: LanguageModel, backend: Backend, { bat
     async score(rows, { signal } = {}) {
       for (const [i, row] of rows.entries()) {
         if (row.length === 0) throw new SparError("rewards/empty-row", `Reward model: expected at least one token in row ${i}, got none`);
-        if (row.length > maxPositions) throw new SparError("rewards/row-too-long", `Reward model: expected at most ${maxPositions} tokens (the model's positions) in row ${i}, got ${row.length}`);
+        if (row.length > maxPositions)
+          throw new SparError(
+            "rewards/row-too-long",
+            `Reward model: expected at most ${maxPositions} tokens (the model's positions) in row ${i}, got ${row.length}`,
+          );
       }
       // Neighbours in length share a batch, so that little is padding.
       const order = Array.from(rows.keys()).sort((a, b) => rows[a].length - rows[b].length || a - b);

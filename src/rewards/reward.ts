@@ -27,13 +27,18 @@ export interface RewardFunction {
 export function checkScores(scores: unknown, count: number, who: string): Score[] {
   const expected = `a list of ${count} numbers (null: does not apply), one a row`;
   if (!Array.isArray(scores) && !ArrayBuffer.isView(scores)) {
-    throw new SparError("rewards/invalid-scores", `${who}: expected ${expected}, got ${scores === null ? "null" : `a value of type ${typeof scores}`}`);
+    throw new SparError(
+      "rewards/invalid-scores",
+      `${who}: expected ${expected}, got ${scores === null ? "null" : `a value of type ${typeof scores}`}`,
+    );
   }
   const list = Array.from(scores as ArrayLike<unknown>);
   if (list.length !== count) throw new SparError("rewards/invalid-scores", `${who}: expected ${expected}, got ${list.length}`);
   return list.map((score, i) => {
     if (score === null || (typeof score === "number" && Number.isFinite(score))) return score;
     const shown = typeof score === "number" || score === undefined ? String(score) : JSON.stringify(score);
-    throw new SparError("rewards/invalid-scores", `${who}: expected ${expected}, got ${shown} for row ${i}`, { hint: "Give null where the reward does not apply." });
+    throw new SparError("rewards/invalid-scores", `${who}: expected ${expected}, got ${shown} for row ${i}`, {
+      hint: "Give null where the reward does not apply.",
+    });
   });
 }

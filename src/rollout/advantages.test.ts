@@ -58,7 +58,8 @@ describe("estimateAdvantages", () => {
     for (const [i, row] of rewards.entries()) {
       for (const t of row.keys()) {
         let expected = 0;
-        for (let k = t; k < row.length; k++) expected += (gamma * lambda) ** (k - t) * (row[k] + gamma * (values[i][k + 1] ?? 0) - values[i][k]);
+        for (let k = t; k < row.length; k++)
+          expected += (gamma * lambda) ** (k - t) * (row[k] + gamma * (values[i][k + 1] ?? 0) - values[i][k]);
         expect(advantages[i][t]).toBeCloseTo(expected, 5);
         expect(returns[i][t]).toBeCloseTo(expected + values[i][t], 5);
       }

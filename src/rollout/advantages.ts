@@ -13,7 +13,11 @@ export interface DiscountOptions {
  * Δₜ = Rₜ + γ·Vₜ₊₁ − Vₜ, Aₜ = Δₜ + γλ·Aₜ₊₁, returns G = A + V, with nothing after the last state.
  * Rewards and values are [S] of each row, and so are the results.
  */
-export function estimateAdvantages(rewards: readonly Float32Array[], values: readonly Float32Array[], { gamma, lambda }: DiscountOptions): { advantages: Float32Array[]; returns: Float32Array[] } {
+export function estimateAdvantages(
+  rewards: readonly Float32Array[],
+  values: readonly Float32Array[],
+  { gamma, lambda }: DiscountOptions,
+): { advantages: Float32Array[]; returns: Float32Array[] } {
   const advantages = rewards.map((row, i) => {
     const own = values[i];
     const result = new Float32Array(row.length);

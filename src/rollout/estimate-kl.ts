@@ -8,7 +8,11 @@ export interface KLOptions {
 }
 
 /** KL(π‖ρ) estimated at each token, of log π and log ρ [L]: k1 δ, k2 ½δ², k3 e^(−δ) − 1 + δ. */
-export function estimateKL(logprobs: ArrayLike<number>, referenceLogprobs: ArrayLike<number>, { estimator = "k1", limit = Infinity }: KLOptions = {}): Float32Array {
+export function estimateKL(
+  logprobs: ArrayLike<number>,
+  referenceLogprobs: ArrayLike<number>,
+  { estimator = "k1", limit = Infinity }: KLOptions = {},
+): Float32Array {
   return Float32Array.from(logprobs, (logprob, t) => {
     const difference = logprob - referenceLogprobs[t];
     const estimate = { k1: difference, k2: 0.5 * difference * difference, k3: Math.expm1(-difference) + difference }[estimator];

@@ -16,8 +16,20 @@ export function createFixedKLController(coefficient: number): KLController {
  * β ← β·(1 + clip(KL/target − 1, ±0.2)·episodes/horizon). A KL that is not a number changes nothing.
  * `coefficient` is the start, or what a checkpoint kept.
  */
-export function createAdaptiveKLController({ coefficient, target, horizon }: { coefficient: number; target: number; horizon: number }): KLController {
-  if (!(target > 0 && horizon > 0)) throw new SparError("rollout/invalid-option", `createAdaptiveKLController: expected target and horizon above 0, got ${target} and ${horizon}`);
+export function createAdaptiveKLController({
+  coefficient,
+  target,
+  horizon,
+}: {
+  coefficient: number;
+  target: number;
+  horizon: number;
+}): KLController {
+  if (!(target > 0 && horizon > 0))
+    throw new SparError(
+      "rollout/invalid-option",
+      `createAdaptiveKLController: expected target and horizon above 0, got ${target} and ${horizon}`,
+    );
   let current = coefficient;
   return {
     get coefficient() {

@@ -18,7 +18,11 @@ export interface Objective {
  * TRL sets the log-prob of every token missing to `responseLength` to 1, so its `objective/entropy` is lower by one
  * each; give `responseLength` to get TRL's number.
  */
-export function summarizeObjective(rollouts: readonly Rollout[], klCoef: number, { responseLength, ...options }: KLOptions & { readonly responseLength?: number } = {}): Objective {
+export function summarizeObjective(
+  rollouts: readonly Rollout[],
+  klCoef: number,
+  { responseLength, ...options }: KLOptions & { readonly responseLength?: number } = {},
+): Objective {
   const sums = { kl: 0, entropy: 0, scores: 0, scored: 0 };
   for (const row of rollouts) {
     sums.kl += total(estimateKL(row.logprobs, row.referenceLogprobs, options));

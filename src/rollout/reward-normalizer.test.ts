@@ -31,7 +31,10 @@ describe("createRunningNormalizer", () => {
   it("only scales where the mean is to stay, and goes on from a checkpoint", () => {
     const first = createRunningNormalizer({ subtractMean: false });
     expect(first.normalize([1, 3])[1]).toBeCloseTo(3 / Math.SQRT2, 6);
-    const resumed = createRunningNormalizer({ subtractMean: false, moments: JSON.parse(JSON.stringify(first.moments)) as typeof first.moments });
+    const resumed = createRunningNormalizer({
+      subtractMean: false,
+      moments: JSON.parse(JSON.stringify(first.moments)) as typeof first.moments,
+    });
     expect(resumed.normalize([8])).toEqual(first.normalize([8]));
   });
 });

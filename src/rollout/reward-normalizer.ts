@@ -34,7 +34,13 @@ const epsilon = 2 ** -23;
  * Divides by the standard deviation of all scores seen so far, those given included (TRL 0.11's `use_score_scaling`);
  * `subtractMean` takes their mean off too (`use_score_norm`).
  */
-export function createRunningNormalizer({ subtractMean, moments = { mean: 0, std: 1, count: 0 } }: { subtractMean: boolean; moments?: ScoreMoments }): ScoreNormalizer {
+export function createRunningNormalizer({
+  subtractMean,
+  moments = { mean: 0, std: 1, count: 0 },
+}: {
+  subtractMean: boolean;
+  moments?: ScoreMoments;
+}): ScoreNormalizer {
   let current = moments;
   return {
     get moments() {

@@ -24,8 +24,14 @@ describe("countStates", () => {
 describe("shapeRewards", () => {
   it("pays −β·KL on the way and the score at the last state", () => {
     const { kl, rewards } = shapeRewards([row, full], 0.5);
-    expect(kl.map((x) => [...x])).toEqual([[2, -1], [2, -1]]);
-    expect(rewards.map((x) => [...x])).toEqual([[-1, 0.5, 10], [-1, 10.5]]);
+    expect(kl.map((x) => [...x])).toEqual([
+      [2, -1],
+      [2, -1],
+    ]);
+    expect(rewards.map((x) => [...x])).toEqual([
+      [-1, 0.5, 10],
+      [-1, 10.5],
+    ]);
   });
 
   it("k3 never pays for differing", () => {
@@ -53,10 +59,22 @@ describe("penalizeMissingEnd", () => {
 
 describe("summarizeObjective", () => {
   it("sums over tokens, averages over completions", () => {
-    expect(summarizeObjective([row, { ...full, score: 20 }], 0.5)).toEqual({ kl: 1, entropy: 3, nonScoreReward: -0.5, rlhfReward: 14.5, scores: 15 });
+    expect(summarizeObjective([row, { ...full, score: 20 }], 0.5)).toEqual({
+      kl: 1,
+      entropy: 3,
+      nonScoreReward: -0.5,
+      rlhfReward: 14.5,
+      scores: 15,
+    });
   });
 
   it("counts missing tokens as TRL does where asked, and leaves out missing scores", () => {
-    expect(summarizeObjective([row, { ...row, score: NaN }], 0, { responseLength: 5 })).toEqual({ kl: 1, entropy: 0, nonScoreReward: -0, rlhfReward: 10, scores: 10 });
+    expect(summarizeObjective([row, { ...row, score: NaN }], 0, { responseLength: 5 })).toEqual({
+      kl: 1,
+      entropy: 0,
+      nonScoreReward: -0,
+      rlhfReward: 10,
+      scores: 10,
+    });
   });
 });

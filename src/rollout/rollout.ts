@@ -35,8 +35,10 @@ export function checkRollout(rollout: Rollout): void {
   const length = rollout.completionIds.length;
   if (length === 0) throw new SparError("rollout/invalid", "rollout: expected a completion of at least one token, got none");
   for (const name of ["logprobs", "referenceLogprobs"] as const) {
-    if (rollout[name].length !== length) throw new SparError("rollout/invalid", `rollout: expected ${length} ${name} (one a token), got ${rollout[name].length}`);
+    if (rollout[name].length !== length)
+      throw new SparError("rollout/invalid", `rollout: expected ${length} ${name} (one a token), got ${rollout[name].length}`);
   }
   const states = rollout.values.length;
-  if (states !== length && states !== length + 1) throw new SparError("rollout/invalid", `rollout: expected ${length} or ${length + 1} values, got ${states}`);
+  if (states !== length && states !== length + 1)
+    throw new SparError("rollout/invalid", `rollout: expected ${length} or ${length + 1} values, got ${states}`);
 }

@@ -12,7 +12,10 @@ export interface WhitenOptions {
  * (x − mean)/√(var + ε) of ragged rows. There is no mask because there is no padding: leave out what should not count.
  * Equal values become 0 (or stay, without the shift); a single value counts as variance 0.
  */
-export function whiten(rows: readonly Float32Array[], { shiftMean = true, unbiased = true, epsilon = 1e-8 }: WhitenOptions = {}): Float32Array[] {
+export function whiten(
+  rows: readonly Float32Array[],
+  { shiftMean = true, unbiased = true, epsilon = 1e-8 }: WhitenOptions = {},
+): Float32Array[] {
   let count = 0;
   let total = 0;
   for (const row of rows) {

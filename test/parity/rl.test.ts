@@ -1,10 +1,31 @@
-/** rl/ppo.json: what OpenRLHF computes for KL, rewards, advantages and losses with their gradients. */
+/** rl/ppo.json: what OpenRLHF computes for KL, rewards, advantages and losses with their gradients; the first rollout of rl/ppo_update as TRL sums it up. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { clippedPolicyLoss, clippedValueLoss, estimateTokenKL, type ClippedPolicyOptions, type KLEstimator } from "../../src/losses/index.ts";
-import { computeTargets, estimateAdvantages, estimateKL, shapeRewards, whiten, type Rollout } from "../../src/rollout/index.ts";
-import { buildGraph, evaluateGraph, grad, input } from "../../src/tensor/index.ts";
+import {
+  clippedPolicyLoss,
+  clippedValueLoss,
+  estimateTokenKL,
+  temperedLogprobs,
+  type ClippedPolicyOptions,
+  type KLEstimator,
+} from "../../src/losses/index.ts";
+import { batchRows, freeModel, loadModel, type LanguageModel } from "../../src/models/index.ts";
+import { createFullSequence, createParameters } from "../../src/nn/index.ts";
+import { createRewardScorer } from "../../src/rewards/index.ts";
+import {
+  computeTargets,
+  countStates,
+  estimateAdvantages,
+  estimateKL,
+  penalizeMissingEnd,
+  shapeRewards,
+  summarizeObjective,
+  whiten,
+  type Rollout,
+} from "../../src/rollout/index.ts";
+import { createCpuBackend, type Backend, type DeviceBuffer } from "../../src/runtime/index.ts";
+import { buildGraph, evaluateGraph, gather, grad, input, type TensorData } from "../../src/tensor/index.ts";
 import { parityFolder } from "./folder.ts";
 
 type Matrix = number[][];
@@ -59,7 +80,11 @@ describe.skipIf(!existsSync(file))("rl/ppo.json", () => {
     expectClose(flat(host), expected, "host");
     const [p, q] = ["p", "q"].map((name) => input(name, "float32", [B * T]));
     const kl = estimateTokenKL(p, q, estimator, { limit: 10 });
-    expectClose(evaluateGraph(buildGraph({ kl }), { p: flat(reference.old_logprobs), q: flat(reference.ref_logprobs) }).kl, expected, "tensors");
+    expectClose(
+      evaluateGraph(buildGraph({ kl }), { p: flat(reference.old_logprobs), q: flat(reference.ref_logprobs) }).kl,
+      expected,
+      "tensors",
+    );
   });
 
   it("rewards", () => {
@@ -70,7 +95,11 @@ describe.skipIf(!existsSync(file))("rl/ppo.json", () => {
       // What lies behind a completion's end is only the penalty of tokens that do not count.
       const behind = reference.rewards[i].slice(lengths[i]);
       const difference = estimateKL(reference.old_logprobs[i], reference.ref_logprobs[i], { limit: 10 }).slice(lengths[i]);
-      expectClose(difference.map((x) => -reference.kl_coef * x), behind, `padding of row ${i}`);
+      expectClose(
+        difference.map((x) => -reference.kl_coef * x),
+        behind,
+        `padding of row ${i}`,
+      );
     }
   });
 
@@ -121,7 +150,8 @@ describe.skipIf(!existsSync(file))("rl/ppo.json", () => {
     });
     expectClose(got.loss, [expected.loss], "loss");
     expectClose(got.gradient, flat(expected.grad), "gradient");
-    if (expected.clip_fraction !== undefined) expectClose([got.clipped[0] / lengths.reduce((a, b) => a + b, 0)], [expected.clip_fraction], "clip fraction");
+    if (expected.clip_fraction !== undefined)
+      expectClose([got.clipped[0] / lengths.reduce((a, b) => a + b, 0)], [expected.clip_fraction], "clip fraction");
   });
 
   it.each(["token_mean", "sequence_mean"] as const)("value_loss_%s, and its gradient", (mean) => {
@@ -137,5 +167,97 @@ describe.skipIf(!existsSync(file))("rl/ppo.json", () => {
     });
     expectClose(got.loss, [expected.loss], "loss");
     expectClose(got.gradient, flat(expected.grad), "gradient");
+  });
+});
+
+type Generated = { prompts: number[][]; completions: number[][] };
+
+/** Log-probs of the tokens after the first `from` of a row, of logits ÷ temperature. */
+async function scoreTokens(
+  model: LanguageModel,
+  backend: Backend,
+  ids: readonly number[],
+  from: number,
+  temperature: number,
+): Promise<Float32Array> {
+  const count = ids.length - from;
+  const p = createParameters();
+  const hidden = model.architecture.trunk(model.config, p, createFullSequence(1, ids.length), (body) => body());
+  const logits = model.architecture.head(model.config, p, gather(hidden, input("rows", "int32", [count])));
+  const { logprobs } = temperedLogprobs(logits, input("labels", "int32", [count]), temperature);
+  const graph = buildGraph({ logprobs });
+  const executable = await backend.compile(graph, { constants: model.parameters });
+  const batch = batchRows([{ ids }], 1, ids.length);
+  const data: { [name: string]: TensorData } = {
+    ids: batch.ids,
+    positions: batch.positions,
+    bias: batch.bias,
+    rows: Int32Array.from({ length: count }, (_, i) => from - 1 + i),
+    labels: Int32Array.from(ids.slice(from)),
+  };
+  const inputs = new Map<string, DeviceBuffer>();
+  for (const [name, values] of Object.entries(data)) {
+    const buffer = backend.allocate(graph.inputs.get(name) ?? { dtype: "int32", shape: [count] });
+    await backend.write(buffer, values);
+    inputs.set(name, buffer);
+  }
+  const output = backend.allocate({ dtype: "float32", shape: [count] });
+  await executable.run(inputs, new Map([["logprobs", output]]));
+  const result = (await backend.read(output)) as Float32Array;
+  for (const buffer of [...inputs.values(), output]) buffer.free();
+  executable.release();
+  return result;
+}
+
+const update = join(parityFolder, "rl", "ppo_update");
+
+describe.skipIf(
+  ![update, join(parityFolder, "models", "stories260K"), join(parityFolder, "models", "stories260K-score")].every((path) =>
+    existsSync(path),
+  ),
+)("rl/ppo_update", () => {
+  const endId = 2;
+  const temperature = 0.7 + 1e-7;
+
+  it("the first rollout: KL, entropy and scores", async () => {
+    const firstRow = (name: string): unknown => JSON.parse(readFileSync(join(update, name), "utf8").split("\n")[0]);
+    const { prompts, completions } = firstRow("rollouts.jsonl") as Generated;
+    const expected = firstRow("log.jsonl") as { [metric: string]: number };
+    const backend = createCpuBackend();
+    const policy = await loadModel(join(parityFolder, "models", "stories260K"), backend);
+    const rewardModel = await loadModel(join(parityFolder, "models", "stories260K-score"), backend);
+    const scorer = createRewardScorer(rewardModel, backend);
+
+    const responseLength = completions[0].length;
+    const ended = completions.map((ids) => ids.includes(endId));
+    const cut = completions.map((ids, i) => (ended[i] ? ids.slice(0, ids.indexOf(endId) + 1) : ids));
+    const scores = await scorer.score(prompts.map((ids, i) => [...ids, ...cut[i]]));
+    const rollouts: Rollout[] = [];
+    for (const [i, prompt] of prompts.entries()) {
+      const logprobs = await scoreTokens(policy, backend, [...prompt, ...cut[i]], prompt.length, temperature);
+      rollouts.push({
+        promptIds: Int32Array.from(prompt),
+        completionIds: Int32Array.from(cut[i]),
+        ended: ended[i],
+        logprobs,
+        referenceLogprobs: logprobs,
+        values: new Float32Array(countStates(cut[i].length, responseLength)),
+        score: penalizeMissingEnd(scores[i], ended[i], 1),
+      });
+    }
+    const objective = summarizeObjective(rollouts, 0.05, { responseLength });
+    scorer.release();
+    for (const model of [policy, rewardModel]) freeModel(model);
+    backend.close();
+
+    expect(objective.kl).toBe(expected["objective/kl"]);
+    for (const [name, value] of [
+      ["entropy", objective.entropy],
+      ["scores", objective.scores],
+      ["rlhf_reward", objective.rlhfReward],
+    ] as const) {
+      const reference = expected[`objective/${name}`];
+      expect(Math.abs(value - reference), name).toBeLessThanOrEqual(1e-4 * Math.abs(reference));
+    }
   });
 });

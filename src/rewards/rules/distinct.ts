@@ -3,9 +3,13 @@ import type { Rule } from "./rule.ts";
 
 export const distinctRule: Rule = {
   name: "distinct",
-  description: "Different n-grams ÷ n-grams of words in the completion: 1 where nothing repeats. Does not apply to completions shorter than n words.",
+  description:
+    "Different n-grams ÷ n-grams of words in the completion: 1 where nothing repeats. Does not apply to completions shorter than n words.",
   options: [{ name: "n", description: "words in an n-gram", kind: "count", default: 2 }],
-  create: ({ n }) => (row) => measureDistinct([splitWords(row.completion)], Number(n)) ?? null,
+  create:
+    ({ n }) =>
+    (row) =>
+      measureDistinct([splitWords(row.completion)], Number(n)) ?? null,
 };
 
 export const repetitionRule: Rule = {
@@ -15,8 +19,10 @@ export const repetitionRule: Rule = {
     { name: "n", description: "words in an n-gram", kind: "count", default: 3 },
     { name: "scale", description: "the penalty where all is repetition", kind: "number", default: 1 },
   ],
-  create: ({ n, scale }) => (row) => {
-    const distinct = measureDistinct([splitWords(row.completion)], Number(n));
-    return distinct === undefined || distinct === 1 ? 0 : -Number(scale) * (1 - distinct);
-  },
+  create:
+    ({ n, scale }) =>
+    (row) => {
+      const distinct = measureDistinct([splitWords(row.completion)], Number(n));
+      return distinct === undefined || distinct === 1 ? 0 : -Number(scale) * (1 - distinct);
+    },
 };

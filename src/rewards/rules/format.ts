@@ -17,7 +17,11 @@ const checks: { readonly [kind: string]: (text: string) => boolean } = {
 
 export const formatRule: Rule = {
   name: "format",
-  description: "1 where the completion has the form, else 0: think (<think>…</think>, then an answer), json, or sentence (capital at the start, full stop at the end).",
+  description:
+    "1 where the completion has the form, else 0: think (<think>…</think>, then an answer), json, or sentence (capital at the start, full stop at the end).",
   options: [{ name: "kind", description: "the form", kind: Object.keys(checks), default: "think" }],
-  create: ({ kind }) => (row) => (checks[kind](row.completion) ? 1 : 0),
+  create:
+    ({ kind }) =>
+    (row) =>
+      checks[kind](row.completion) ? 1 : 0,
 };

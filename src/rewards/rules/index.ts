@@ -22,7 +22,11 @@ export async function createRuleReward(spec: string): Promise<RewardFunction> {
   const name = at === -1 ? spec : spec.slice(0, at);
   const rule = rules.find((candidate) => candidate.name === name);
   if (rule === undefined) {
-    throw new SparError("rewards/unknown-rule", `rule:${name}: there is no such rule; expected one of ${rules.map((known) => known.name).join(", ")}`, { hint: "spar doctor --rules describes them." });
+    throw new SparError(
+      "rewards/unknown-rule",
+      `rule:${name}: there is no such rule; expected one of ${rules.map((known) => known.name).join(", ")}`,
+      { hint: "spar doctor --rules describes them." },
+    );
   }
   const score = await rule.create(parseRuleOptions(rule, at === -1 ? "" : spec.slice(at + 1)));
   return { name, score: async (rows) => checkScores(rows.map(score), rows.length, `rule:${name}`) };

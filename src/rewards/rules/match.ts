@@ -2,7 +2,8 @@ import type { Rule } from "./rule.ts";
 
 export const matchRule: Rule = {
   name: "match",
-  description: "1 where the completion is the text in a column of the row (spaces at both ends aside), else 0. Does not apply to rows that lack the column.",
+  description:
+    "1 where the completion is the text in a column of the row (spaces at both ends aside), else 0. Does not apply to rows that lack the column.",
   options: [
     { name: "column", description: "the column that holds the answer", kind: "text", default: "answer" },
     { name: "where", description: "the whole completion, its end, or anywhere in it", kind: ["all", "end", "anywhere"], default: "all" },

@@ -55,7 +55,10 @@ export function parseRuleOptions(rule: Rule, query: string): { [name: string]: R
     if (value !== undefined) values[name] = value;
     else if (optional !== true && !problems.some((problem) => problem.startsWith(`${name}:`))) problems.push(`${name} is missing`);
   }
-  if (problems.length > 0) throw new SparError("rewards/invalid-rule", `rule:${rule.name}: ${problems.join("; ")}`, { hint: "spar doctor --rules lists rules and their options." });
+  if (problems.length > 0)
+    throw new SparError("rewards/invalid-rule", `rule:${rule.name}: ${problems.join("; ")}`, {
+      hint: "spar doctor --rules lists rules and their options.",
+    });
   return values;
 }
 

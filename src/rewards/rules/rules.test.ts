@@ -2,7 +2,13 @@ import { describe, expect, it } from "vitest";
 import type { RewardRow, Score } from "../reward.ts";
 import { createRuleReward, listRules } from "./index.ts";
 
-const rowOf = (completion: string, more: Partial<RewardRow> = {}): RewardRow => ({ prompt: "", completion, prompt_ids: [], completion_ids: [], ...more });
+const rowOf = (completion: string, more: Partial<RewardRow> = {}): RewardRow => ({
+  prompt: "",
+  completion,
+  prompt_ids: [],
+  completion_ids: [],
+  ...more,
+});
 
 async function rate(spec: string, ...rows: (string | RewardRow)[]): Promise<Score[]> {
   const reward = await createRuleReward(spec);
@@ -55,7 +61,9 @@ describe("rules", () => {
 
   it("names all that is wrong at once", async () => {
     await expect(createRuleReward("lenght")).rejects.toThrow(/no such rule; expected one of distinct, format, length/);
-    await expect(createRuleReward("length?unit=feet&target=far&aim=3")).rejects.toThrow(/unit: expected characters or words or tokens, got "feet"; target: expected a number, got "far"; there is no option "aim" \(known: unit, target\)/);
+    await expect(createRuleReward("length?unit=feet&target=far&aim=3")).rejects.toThrow(
+      /unit: expected characters or words or tokens, got "feet"; target: expected a number, got "far"; there is no option "aim" \(known: unit, target\)/,
+    );
   });
 
   it("every rule is described, and works with its defaults where it has them", async () => {
