@@ -1,0 +1,82 @@
+/** A row on its way: its ids, its text, and when it ends. */
+import type { IncrementalDecoder, Tokenizer } from "../tokenizer/index.ts";
+import type { GenerationSettings } from "./settings.ts";
+import { createStopTexts, type StopTexts } from "./stop-texts.ts";
+
+/** `stop`: an end token or a stop text; `length`: as many tokens as allowed; `aborted`: by the caller's signal. */
+export type FinishReason = "stop" | "length" | "aborted";
+
+export interface Completion {
+  /** The index of its request, and which of the request's candidates it is. */
+  readonly request: number;
+  readonly candidate: number;
+  /** The end token included. */
+  readonly ids: readonly number[];
+  /** Of each id, under logits ÷ temperature (1 where greedy), before penalty and filters. */
+  readonly logprobs: readonly number[];
+  /** What follows the prompt's text, without special tokens and stop text; undefined without a tokenizer. */
+  readonly text: string | undefined;
+  readonly finishReason: FinishReason;
+}
+
+export interface CompletionRow {
+  readonly request: number;
+  readonly candidate: number;
+  readonly promptIds: ArrayLike<number>;
+  readonly ids: number[];
+  readonly limit: number;
+  /** Takes a token; true where the row ends with it. */
+  push(id: number, logprob: number): boolean;
+  finish(reason?: FinishReason): Completion;
+}
+
+export interface RowOptions {
+  readonly request: number;
+  readonly candidate: number;
+  readonly promptIds: ArrayLike<number>;
+  /** The most new tokens. */
+  readonly limit: number;
+  readonly settings: GenerationSettings;
+  readonly tokenizer: Tokenizer | undefined;
+  readonly onText: ((text: string, row: { request: number; candidate: number }) => void) | undefined;
+}
+
+export function createRow(options: RowOptions): CompletionRow {
+  const { request, candidate, promptIds, limit, settings, tokenizer, onText } = options;
+  const ids: number[] = [];
+  const logprobs: number[] = [];
+  let text = "";
+  let reason: FinishReason = "length";
+  let isTextOver = false;
+  const stops: StopTexts = createStopTexts(settings.stopTexts);
+  // Primed with the prompt: what a decoder strips or adds at a text's start belongs there, not to the completion.
+  const decoder: IncrementalDecoder | undefined = tokenizer?.createIncrementalDecoder({ skipSpecialTokens: true });
+  for (let i = 0; i < promptIds.length; i++) decoder?.push(promptIds[i]);
+  const show = (piece: string): void => {
+    text += piece;
+    if (piece !== "") onText?.(piece, { request, candidate });
+  };
+  const take = (piece: string): boolean => {
+    const shown = stops.push(piece);
+    show(shown.text);
+    return shown.stopped;
+  };
+  return {
+    request,
+    candidate,
+    promptIds,
+    ids,
+    limit,
+    push(id, logprob) {
+      ids.push(id);
+      logprobs.push(logprob);
+      if (decoder !== undefined) isTextOver = take(decoder.push(id));
+      if (isTextOver || settings.stopIds.includes(id)) reason = "stop";
+      return reason === "stop" || ids.length >= limit;
+    },
+    finish(given) {
+      if (decoder !== undefined && !isTextOver && !take(decoder.flush())) show(stops.flush());
+      return { request, candidate, ids, logprobs, text: decoder === undefined ? undefined : text, finishReason: given ?? reason };
+    },
+  };
+}

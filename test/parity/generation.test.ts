@@ -1,0 +1,52 @@
+/** Greedy continuations of Transformers, token by token. SPAR_PARITY names another folder of the same layout. */
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { openSafetensors } from "../../src/checkpoint/index.ts";
+import { createGenerator, createScorer } from "../../src/generation/index.ts";
+import { freeModel, loadModel, readModelConfig, supportedModelTypes } from "../../src/models/index.ts";
+import { createCpuBackend } from "../../src/runtime/index.ts";
+
+const folder = join(process.env["SPAR_PARITY"] ?? new URL("../fixtures/parity", import.meta.url).pathname, "models");
+const names = existsSync(folder) ? readdirSync(folder).filter((name) => existsSync(join(folder, name, "expected.safetensors"))) : [];
+const types = new Map(await Promise.all(names.map(async (name) => [name, (await readModelConfig(join(folder, name)))["model_type"]] as const)));
+const backend = createCpuBackend();
+afterAll(() => backend.close());
+
+async function readExpected(name: string): Promise<{ rows: number[][]; prompts: number[][] }> {
+  const file = await openSafetensors(join(folder, name, "expected.safetensors"));
+  try {
+    const read = async (tensor: string): Promise<number[][]> => {
+      const { shape } = file.info(tensor);
+      const values = new Float32Array(shape[0] * shape[1]);
+      await file.readInto(tensor, values);
+      return Array.from({ length: shape[0] }, (_, b) => [...values.subarray(b * shape[1], (b + 1) * shape[1])]);
+    };
+    const greedy = await read("greedy");
+    const mask = await read("attention_mask");
+    const rows = greedy.map((ids, b) => ids.slice(mask[b].indexOf(1)));
+    return { rows, prompts: rows.map((ids) => ids.slice(0, ids.length - 16)) };
+  } finally {
+    await file.close();
+  }
+}
+
+describe.each(names)("%s", (name) => {
+  test.skipIf(!supportedModelTypes.includes(String(types.get(name))))("greedy continuations", async () => {
+    const { rows, prompts } = await readExpected(name);
+    const model = await loadModel(join(folder, name), backend);
+    const generator = createGenerator(model, backend);
+    const scorer = createScorer(model, backend);
+    try {
+      const requests = prompts.map((promptIds) => ({ promptIds }));
+      const completions = await generator.generate(requests, { temperature: 0, maxNewTokens: 16 });
+      expect(completions.map(({ request, ids }) => [...prompts[request], ...ids])).toEqual(rows);
+      const scored = await scorer.logprobs(rows.map((ids, b) => ({ ids, from: prompts[b].length })));
+      for (const [b, { logprobs }] of completions.entries()) for (const [i, logprob] of logprobs.entries()) expect(logprob).toBeCloseTo(scored[b].logprobs[i], 4);
+    } finally {
+      generator.release();
+      scorer.release();
+      freeModel(model);
+    }
+  });
+});
