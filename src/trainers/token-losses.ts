@@ -47,6 +47,8 @@ export function blockRunner(checkpointing: boolean): <T>(body: () => T) => T {
 }
 
 export interface TokenScores {
+  /** Hidden states of all positions [B·T, C]. */
+  readonly trunk: Tensor;
   /** [scored, V] */
   readonly logits: Tensor;
   /** int32 [scored] */
@@ -62,5 +64,5 @@ export function scoreTokens(model: LanguageModel, p: Parameters, { batch, time, 
   const { architecture, config } = model;
   const trunk = architecture.trunk(config, p, createFullSequence(batch, time), blockRunner(checkpointing));
   const hidden = gather(trunk, input("rows", "int32", [scored]));
-  return { logits: architecture.head(config, p, hidden), labels: input("labels", "int32", [scored]), real: input("real", "float32", [scored]), hidden };
+  return { trunk, logits: architecture.head(config, p, hidden), labels: input("labels", "int32", [scored]), real: input("real", "float32", [scored]), hidden };
 }
