@@ -39,7 +39,8 @@ export const vjp: { [P in PrimitiveName]: Row<P> } = {
   sigmoid: (node, dy) => [t.mul(dy, t.mul(node.outputs[0], t.sub(1, node.outputs[0])))],
   sin: (node, dy) => [t.mul(dy, t.cos(node.inputs[0]))],
   cos: (node, dy) => [t.neg(t.mul(dy, t.sin(node.inputs[0])))],
-  abs: (node, dy) => [t.where(t.less(node.inputs[0], 0), t.neg(dy), dy)],
+  // 0 at 0, as in PyTorch: there the two sides of log σ meet.
+  abs: (node, dy) => [t.where(t.less(node.inputs[0], 0), t.neg(dy), t.where(t.less(0, node.inputs[0]), dy, 0))],
   not: "none",
   gelu: (node, dy) => {
     const [x] = node.inputs;
