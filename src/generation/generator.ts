@@ -42,6 +42,8 @@ export interface Generator {
    * Throws `generation/empty-prompt`, `generation/prompt-too-long`, `generation/bad-token`, `generation/not-a-number`.
    */
   generate(requests: readonly GenerationRequest[], settings?: Partial<GenerationSettings>, options?: GenerateOptions): Promise<Completion[]>;
+  /** Throws what `generate` would about a prompt that it cannot complete. */
+  check(promptIds: ArrayLike<number>): void;
   /** To be called when the model's weights have changed, or will: gives back the memory that holds what was packed of them. */
   refresh(): void;
   release(): void;
@@ -64,25 +66,27 @@ export function createGenerator(model: LanguageModel, backend: Backend, { maxBat
         busy = false;
       }
     },
+    check: (promptIds) => checkPrompt(promptIds, model, "the prompt"),
     refresh: () => engine.refresh(),
     release: () => engine.release(),
   };
 }
 
 function createRows(model: LanguageModel, requests: readonly GenerationRequest[], settings: GenerationSettings, tokenizer: Tokenizer | undefined, { onText }: GenerateOptions): CompletionRow[] {
-  const { maxPositions, vocabSize } = model.config;
   return requests.flatMap(({ promptIds, candidates = 1 }, request) => {
-    const { length } = promptIds;
-    if (length === 0) throw new SparError("generation/empty-prompt", `generate: prompt ${request + 1} has no tokens`, { hint: "give at least one token, such as the model's first (BOS)" });
-    if (length >= maxPositions) {
-      throw new SparError("generation/prompt-too-long", `generate: prompt ${request + 1} has ${length} tokens; expected fewer than the model's ${maxPositions} positions`, { hint: "shorten the prompt" });
-    }
-    for (let i = 0; i < length; i++) {
-      if (!(promptIds[i] >= 0 && promptIds[i] < vocabSize)) throw new SparError("generation/bad-token", `generate: prompt ${request + 1} holds token ${promptIds[i]}; expected ids from 0 to ${vocabSize - 1}`);
-    }
-    const limit = Math.min(settings.maxNewTokens, maxPositions - length);
+    checkPrompt(promptIds, model, `prompt ${request + 1}`);
+    const limit = Math.min(settings.maxNewTokens, model.config.maxPositions - promptIds.length);
     return Array.from({ length: candidates }, (_, candidate) => createRow({ request, candidate, promptIds, limit, settings, tokenizer, onText }));
   });
+}
+
+function checkPrompt(ids: ArrayLike<number>, { config: { maxPositions, vocabSize } }: LanguageModel, name: string): void {
+  const { length } = ids;
+  if (length === 0) throw new SparError("generation/empty-prompt", `${name} has no tokens`, { hint: "give at least one token, such as the model's first (BOS)" });
+  if (length >= maxPositions) throw new SparError("generation/prompt-too-long", `${name} has ${length} tokens; expected fewer than the model's ${maxPositions} positions`, { hint: "shorten the prompt" });
+  for (let i = 0; i < length; i++) {
+    if (!(ids[i] >= 0 && ids[i] < vocabSize)) throw new SparError("generation/bad-token", `${name} holds token ${ids[i]}; expected ids from 0 to ${vocabSize - 1}`);
+  }
 }
 
 interface Run {

@@ -24,6 +24,8 @@ export interface Scorer {
   logprobs(rows: readonly ScorerRow[], options?: { temperature?: number; entropy?: boolean }): Promise<ScoredRow[]>;
   /** For models with a score head: the score at each row's last token. */
   scores(rows: readonly ArrayLike<number>[]): Promise<Float32Array>;
+  /** Throws what the others would about a row that cannot be computed. */
+  check(ids: ArrayLike<number>): void;
   release(): void;
 }
 
@@ -80,7 +82,7 @@ export function createScorer(model: LanguageModel, backend: Backend, { maxRows =
   return {
     async logprobs(rows, { temperature = 1, entropy = false } = {}) {
       if (model.head !== "lm") throw new SparError("generation/no-lm-head", "logprobs: expected a language model, got a model with a score head");
-      checkRows("logprobs", rows.map(({ ids }) => ids), model);
+      checkRows(rows.map(({ ids }) => ids), model);
       const results = rows.map(({ ids, from = 1 }) => {
         if (!(from >= 1)) throw new SparError("generation/bad-row", `logprobs: expected tokens asked for from index 1 on, got ${from}`);
         const count = Math.max(0, ids.length - from);
@@ -112,7 +114,7 @@ export function createScorer(model: LanguageModel, backend: Backend, { maxRows =
 
     async scores(rows) {
       if (model.head !== "score") throw new SparError("generation/no-score-head", "scores: expected a model with a score head, got a language model");
-      checkRows("scores", rows, model);
+      checkRows(rows, model);
       const scores = new Float32Array(rows.length);
       await eachBatch(rows, async (hidden, members, time) => {
         const count = bucketRows(members.length);
@@ -125,6 +127,7 @@ export function createScorer(model: LanguageModel, backend: Backend, { maxRows =
       return scores;
     },
 
+    check: (ids) => checkRow(ids, model, "the row"),
     release: () => sessions.clear(),
   };
 }
@@ -147,14 +150,15 @@ function buildScoreGraph(hidden: DeviceBuffer, count: number): Graph {
   return buildGraph({ scores: scoreHead(createParameters(), chosen) });
 }
 
-function checkRows(operation: string, rows: readonly ArrayLike<number>[], { config }: LanguageModel): void {
-  for (const [row, ids] of rows.entries()) {
-    if (ids.length === 0) throw new SparError("generation/bad-row", `${operation}: row ${row + 1} has no tokens`);
-    if (ids.length > config.maxPositions) {
-      throw new SparError("generation/bad-row", `${operation}: row ${row + 1} has ${ids.length} tokens; expected at most the model's ${config.maxPositions} positions`, { hint: "cut or drop long rows" });
-    }
-    for (let i = 0; i < ids.length; i++) {
-      if (!(ids[i] >= 0 && ids[i] < config.vocabSize)) throw new SparError("generation/bad-token", `${operation}: row ${row + 1} holds token ${ids[i]}; expected ids from 0 to ${config.vocabSize - 1}`);
-    }
+function checkRows(rows: readonly ArrayLike<number>[], model: LanguageModel): void {
+  for (const [row, ids] of rows.entries()) checkRow(ids, model, `row ${row + 1}`);
+}
+
+function checkRow(ids: ArrayLike<number>, { config: { maxPositions, vocabSize } }: LanguageModel, name: string): void {
+  const { length } = ids;
+  if (length === 0) throw new SparError("generation/bad-row", `${name} has no tokens`);
+  if (length > maxPositions) throw new SparError("generation/bad-row", `${name} has ${length} tokens; expected at most the model's ${maxPositions} positions`, { hint: "cut or drop long rows" });
+  for (let i = 0; i < length; i++) {
+    if (!(ids[i] >= 0 && ids[i] < vocabSize)) throw new SparError("generation/bad-token", `${name} holds token ${ids[i]}; expected ids from 0 to ${vocabSize - 1}`);
   }
 }

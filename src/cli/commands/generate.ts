@@ -1,7 +1,11 @@
-/** `spar generate`: its options; rows out as the interface says. */
+/** `spar generate`: completions of prompts, as text or as rows. */
 
-import { UsageError } from "../../internal/errors.ts";
+import type { Content, Row } from "../../data/index.ts";
+import type { Completion } from "../../generation/index.ts";
+import { InterruptedError, UsageError } from "../../internal/errors.ts";
 import { addRepeatedOption, createCommandline, numberArgument, parseCommandline } from "../arguments.ts";
+import { readInputRows } from "../input-rows.ts";
+import { openModel, resolveModelFolder, resolveSampling } from "../open-model.ts";
 import type { CommandIO } from "../output.ts";
 import { addSamplingOptions, type SamplingArguments } from "../sampling-options.ts";
 
@@ -41,8 +45,82 @@ export async function parseGenerateArguments(args: string[], io: CommandIO): Pro
   return options;
 }
 
+type Prompt = { prompt: Content; promptIds: number[] };
+
 export async function run(args: string[], io: CommandIO): Promise<void> {
   const options = await parseGenerateArguments(args, io);
   if (options === undefined) return;
-  throw new UsageError("generate: not part of this version");
+  const [{ createGenerator }, { loadTokenizer }, { createTokeniseContext, detectFormat, tokenisePrompt }] = await Promise.all([
+    import("../../generation/index.ts"),
+    import("../../tokenizer/index.ts"),
+    import("../../data/index.ts"),
+  ]);
+  const folder = await resolveModelFolder(options.model, io);
+  const tokenizer = await loadTokenizer(folder);
+  const opened = await openModel(folder);
+  try {
+    const { model, backend } = opened;
+    const settings = await resolveSampling(options, folder, model.config.raw, tokenizer);
+    const context = createTokeniseContext(tokenizer);
+    const generator = createGenerator(model, backend, { maxBatch: options.batchSize, tokenizer });
+    const read = (row: Row): Prompt => {
+      const example = detectFormat(row, "prompt", { hasChatTemplate: tokenizer.hasChatTemplate }, "a prompt").convert(row);
+      const promptIds = tokenisePrompt(example, context);
+      generator.check(promptIds);
+      return { prompt: example.prompt, promptIds };
+    };
+    const prompts =
+      options.prompts === undefined
+        ? options.prompt.map((prompt) => read({ prompt }))
+        : await readInputRows("generate: reading prompts", options.prompts, "rows of {prompt}, text or messages", ({ row }) => read(row));
+    io.handleInterrupts("Stopping: what is finished is printed. Ctrl-C again quits at once.");
+    await printCompletions(io, prompts, options.n, async (onText, onCompletion) => {
+      const requests = prompts.map(({ promptIds }) => ({ promptIds, candidates: options.n }));
+      await generator.generate(requests, settings, { signal: io.signal, onText, onCompletion });
+    });
+    generator.release();
+    if (io.signal.aborted) throw new InterruptedError("generate: interrupted");
+  } finally {
+    opened.close();
+  }
+}
+
+type OnText = (text: string) => void;
+type OnCompletion = (completion: Completion) => void;
+
+/** Completions in the order of the prompts, each as soon as those before it are there; a single one as its text comes. */
+async function printCompletions(io: CommandIO, prompts: readonly Prompt[], n: number, generate: (onText: OnText, onCompletion: OnCompletion) => Promise<void>): Promise<void> {
+  const total = prompts.length * n;
+  const waiting = new Map<number, Completion>();
+  const streams = total === 1 && !io.json;
+  let next = 0;
+  const lead = (prompt: Content): string => (typeof prompt === "string" ? io.paint(2, prompt) : "");
+  const print = (completion: Completion): void => {
+    const { prompt, promptIds } = prompts[completion.request] as Prompt;
+    if (io.json) {
+      const { ids, logprobs, text, finishReason } = completion;
+      io.row({ prompt, completion: text, prompt_ids: promptIds, completion_ids: ids, logprobs, finish_reason: finishReason });
+    } else {
+      io.say(io.paint(1, `── ${next} of ${total} (${completion.finishReason})`));
+      io.say(`${lead(prompt)}${completion.text ?? ""}\n`);
+    }
+  };
+  if (streams) io.write(lead((prompts[0] as Prompt).prompt));
+  await generate(
+    (text) => {
+      if (streams) io.write(text);
+    },
+    (completion) => {
+      if (streams || completion.finishReason === "aborted") return;
+      waiting.set(completion.request * n + completion.candidate, completion);
+      for (let ready = waiting.get(next); ready !== undefined; ready = waiting.get(next)) {
+        waiting.delete(next++);
+        print(ready);
+      }
+      if (io.isTerminal && io.json) io.writeNote(`\r${next + waiting.size} of ${total}${next === total ? "\n" : ""}`);
+    },
+  );
+  if (streams) io.say("");
+  // After an interruption the finished ones have gaps between them.
+  for (const completion of [...waiting.values()].sort((a, b) => a.request - b.request || a.candidate - b.candidate)) print(completion);
 }
