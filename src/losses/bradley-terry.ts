@@ -1,6 +1,5 @@
 /** Learning a score from comparisons (Bradley & Terry 1952; Ouyang et al. 2022, arXiv 2203.02155). */
-import { add, cast, less, mul, neg, square, sub, sum, type Tensor } from "../tensor/index.ts";
-import { logSigmoid } from "./log-sigmoid.ts";
+import { add, cast, less, logSigmoid, mul, neg, square, sub, sum, type Tensor } from "../tensor/index.ts";
 
 export interface BradleyTerryOptions {
   /** [P]: by how much the chosen one should win (Touvron et al. 2023, arXiv 2307.09288, §3.2.2); absent: 0. */

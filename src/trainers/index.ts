@@ -1,3 +1,4 @@
+export { trainPPO } from "./ppo.ts";
 export { pretrain } from "./pretrain.ts";
 export { trainReward } from "./reward.ts";
 export { trainSFT } from "./sft.ts";

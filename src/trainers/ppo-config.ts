@@ -75,11 +75,6 @@ export const ppoConfigSchema = z
     if (config.stop_token !== null && config.stop_token_id !== null) {
       context.addIssue({ code: "custom", path: ["stop_token_id"], message: "expected stop_token or stop_token_id, found both" });
     }
-    const batch = config.per_device_train_batch_size * config.gradient_accumulation_steps;
-    if (batch % config.num_mini_batches !== 0) {
-      const message = `expected a divisor of the batch, per_device_train_batch_size × gradient_accumulation_steps = ${batch}, found ${config.num_mini_batches}`;
-      context.addIssue({ code: "custom", path: ["num_mini_batches"], message });
-    }
     if (config.use_score_norm && !config.use_score_scaling) {
       context.addIssue({ code: "custom", path: ["use_score_norm"], message: "expected use_score_scaling: true with it" });
     }

@@ -18,6 +18,8 @@ export interface Training {
   readonly backend: Backend;
   readonly model: LanguageModel;
   readonly tokenizer: Tokenizer;
+  /** Of the model that the run starts from, also where it goes on from a checkpoint. */
+  readonly folder: string;
   readonly datasets: TrainingDatasets;
   readonly resumePoint: { path: string; step: number } | undefined;
   /** Gives back what was opened here. */
@@ -33,7 +35,7 @@ export async function findModel(idOrPath: string, context: TrainingContext, revi
 }
 
 /** Opens everything; where something fails, what was opened before is given back. */
-export async function openTraining(config: TrainingArguments, context: TrainingContext, { head }: { head: HeadKind }): Promise<Training> {
+export async function openTraining(config: TrainingArguments, context: TrainingContext, { head, model: name = config.model_name_or_path }: { head: HeadKind; model?: string | null }): Promise<Training> {
   const backend = context.backend ?? createCpuBackend();
   const undo: (() => unknown)[] = context.backend === undefined ? [() => backend.close()] : [];
   const close = async (): Promise<void> => {
@@ -42,12 +44,12 @@ export async function openTraining(config: TrainingArguments, context: TrainingC
   try {
     const datasets = await loadTrainingDatasets(config);
     undo.push(() => Promise.all([datasets.train.close(), datasets.evaluation?.close()]));
-    const folder = await findModel(config.model_name_or_path as string, context, config.model_revision);
+    const folder = await findModel(name as string, context, config.model_revision);
     const tokenizer = await loadTokenizer(folder);
     const resumePoint = await findResumePoint(config.output_dir, context.resume);
     const model = await loadModel(resumePoint?.path ?? folder, backend, { head, seed: config.seed });
     undo.push(() => freeModel(model));
-    return { backend, model, tokenizer, datasets, resumePoint, close };
+    return { backend, model, tokenizer, folder, datasets, resumePoint, close };
   } catch (error) {
     await close();
     throw error;
