@@ -33,7 +33,7 @@ export const ignoredKeys: ReadonlySet<string> = new Set(
   ddp_find_unused_parameters ddp_bucket_cap_mb ddp_broadcast_buffers ddp_static_graph ddp_backend ddp_timeout
   dataloader_num_workers dataloader_pin_memory dataloader_persistent_workers dataloader_prefetch_factor
   dataloader_multiprocessing_context dataloader_in_order dataset_num_proc dataset_batch_size dataset_kwargs
-  dataset_streaming streaming remove_unused_columns label_names length_column_name padding_free
+  dataset_streaming streaming remove_unused_columns label_names length_column_name padding_free pad_to_multiple_of
   gradient_checkpointing_kwargs gradient_checkpointing_use_reentrant activation_checkpointing activation_checkpointing_kwargs
   activation_offloading optim_args trust_remote_code
   push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision

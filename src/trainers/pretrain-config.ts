@@ -43,10 +43,14 @@ export const pretrainConfigSchema = z
     // The text
     dataset_text_field: textField("text", "Column of plain text."),
     block_size: integerField(256, "Tokens in a training row; texts are joined by the end token and cut into rows.", { min: 2 }),
-    validation_share: numberField(0.01, "Share of the texts held out where the data has no test split.", { min: 0, below: 1 }),
+    validation_share: numberField(0.01, "Share of the texts held out for evaluation; 0: none.", { min: 0, below: 1 }),
   })
   .superRefine(requireData)
   .superRefine((config, context) => {
+    const refuse = (key: string, message: string): void => context.addIssue({ code: "custom", path: [key], message });
+    if (config.model_name_or_path !== null) refuse("model_name_or_path", "pretrain starts from random weights; spar sft goes on from a model (on plain text too)");
+    if (config.test_split_size !== null) refuse("test_split_size", "pretrain holds out validation_share of the texts; expected that key");
+    if (config.validation_share === 0 && (config.eval_strategy !== "no" || config.eval_on_start)) refuse("validation_share", "evaluation needs held-out text; expected a share above 0, found 0");
     if (config.head_dim === null && config.hidden_size % config.num_attention_heads !== 0) {
       const message = `expected a divisor of hidden_size ${config.hidden_size}, found ${config.num_attention_heads}`;
       context.addIssue({ code: "custom", path: ["num_attention_heads"], message });

@@ -18,15 +18,16 @@ export async function pretrain(config: PretrainConfig, context: TrainingContext)
   const backend = context.backend ?? createCpuBackend();
   const whole = await loadDataset(trainingSpecs(config), { seed: config.seed });
   try {
-    const { train, test } = splitDataset(whole, config.validation_share, config.seed);
+    const { train, test } = config.validation_share === 0 ? { train: whole, test: undefined } : splitDataset(whole, config.validation_share, config.seed);
     const resumePoint = await findResumePoint(config.output_dir, context.resume);
     const tokenizer = await findTokenizer(config, context, train, resumePoint?.path);
     const options = { ...prepareOptions(context, { tokenizer }), textColumn: config.dataset_text_field };
     const prepare = async (dataset: Dataset): Promise<PreparedRows<PackedText>> =>
       packPreparedTexts(await prepareTexts(dataset, { ...options, maxLength: null }), { maxLength: config.block_size, strategy: "wrapped" });
     const rows = await prepare(train);
-    const evaluation = config.eval_strategy === "no" ? undefined : await prepare(test);
-    const yardstick = evaluation === undefined ? undefined : await measureYardstick(config, train, test);
+    const held = config.eval_strategy === "no" && !config.eval_on_start ? undefined : test;
+    const evaluation = held === undefined ? undefined : await prepare(held);
+    const yardstick = held === undefined ? undefined : await measureYardstick(config, train, held);
     const model = resumePoint === undefined ? initializeModel(modelConfig(config, tokenizer), backend, { seed: config.seed }) : await loadModel(resumePoint.path, backend);
     try {
       return await trainLanguageModel(config, context, {

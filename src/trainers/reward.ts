@@ -9,7 +9,7 @@
 import { preparePairs, type PreparedRows, type TokenizedPair } from "../data/index.ts";
 import { measureRewardAccuracy } from "../evaluation/index.ts";
 import { bradleyTerry } from "../losses/index.ts";
-import { batchRows, saveModel, scoreHead, type LanguageModel, type SequenceRow } from "../models/index.ts";
+import { batchRows, scoreHead, type LanguageModel, type SequenceRow } from "../models/index.ts";
 import { createFullSequence, createParameters } from "../nn/index.ts";
 import { bucketLength, bucketRows } from "../runtime/index.ts";
 import { gather, input, slice, type TensorData } from "../tensor/index.ts";
@@ -34,7 +34,7 @@ export async function trainReward(config: RewardConfig, context: TrainingContext
 }
 
 async function train(config: RewardConfig, context: TrainingContext, training: Training): Promise<TrainingOutcome> {
-  const { backend, model, tokenizer, datasets, resumePoint } = training;
+  const { backend, model, datasets, resumePoint } = training;
   const prepare = (dataset: typeof datasets.train): Promise<PreparedRows<TokenizedPair>> => preparePairs(dataset, { ...prepareOptions(context, training), maxLength: config.max_length });
   const rows = await prepare(datasets.train);
   const evaluation = datasets.evaluation === undefined ? undefined : await prepare(datasets.evaluation);
@@ -97,7 +97,7 @@ async function train(config: RewardConfig, context: TrainingContext, training: T
               return { eval_loss: all.loss, ...described, ...(lengthCorrelation === null ? {} : { eval_length_correlation: lengthCorrelation }) };
             },
           }),
-      save: (folder) => saveModel(model, folder, { padTokenId: tokenizer.padId }),
+      save: training.save,
       buffers: () => optimizer.moments(),
       getState: () => ({ steps: optimizer.steps, cursor: stream.cursor, seenTokens }),
       async restore(state, read) {

@@ -1,7 +1,7 @@
 /** Supervised fine-tuning: cross-entropy on completions (or on all text), as TRL's SFTTrainer. */
-import { packPreparedTexts, prepareTexts, type Dataset, type PackedText, type PreparedRows } from "../data/index.ts";
+import { packPreparedTexts, prepareTexts, selectDataset, type Dataset, type PackedText, type PreparedRows } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
-import { saveModel } from "../models/index.ts";
+import { Random } from "../internal/rng.ts";
 import { trainLanguageModel } from "./language-modelling.ts";
 import type { SFTConfig } from "./sft-config.ts";
 import type { TrainingContext, TrainingOutcome } from "./training-context.ts";
@@ -13,14 +13,14 @@ export async function trainSFT(config: SFTConfig, context: TrainingContext): Pro
     const { backend, model, datasets, resumePoint } = training;
     const rows = await prepare(config, context, training, datasets.train, config.packing);
     const evaluation = datasets.evaluation === undefined ? undefined : await prepare(config, context, training, datasets.evaluation, config.eval_packing ?? config.packing);
-    return await trainLanguageModel(config, context, { backend, model, rows, evaluation, resumePoint, save: (folder) => saveModel(model, folder) });
+    return await trainLanguageModel(config, context, { backend, model, rows, evaluation, resumePoint, save: training.save });
   } finally {
     await training.close();
   }
 }
 
 async function prepare(config: SFTConfig, context: TrainingContext, training: Training, dataset: Dataset, packing: boolean): Promise<PreparedRows<PackedText>> {
-  const texts = await prepareTexts(dataset, {
+  const texts = await prepareTexts(config.shuffle_dataset ? shuffleDataset(dataset, config.seed) : dataset, {
     ...prepareOptions(context, training),
     textColumn: config.dataset_text_field,
     maxLength: packing ? null : config.max_length,
@@ -30,4 +30,9 @@ async function prepare(config: SFTConfig, context: TrainingContext, training: Tr
   if (!packing) return texts;
   if (config.max_length === null) throw new SparError("recipe/invalid", "packing: expected max_length, the length of the rows to fill; got null");
   return packPreparedTexts(texts, { maxLength: config.max_length, strategy: config.packing_strategy });
+}
+
+/** The order decides what is packed together, and what a sequential run sees first. */
+function shuffleDataset(dataset: Dataset, seed: number): Dataset {
+  return selectDataset(dataset, new Random(seed).shuffle(Uint32Array.from({ length: dataset.count }, (_, i) => i)));
 }

@@ -161,12 +161,6 @@ export const tokenizationArguments = {
   eos_token: optionalTextField("End token; absent: the tokenizer's."),
   pad_token: optionalTextField("Padding token; absent: the tokenizer's, else its end token."),
   max_length: optionalIntegerField(1024, "Longest sequence in tokens; null: no limit.", { min: 1 }),
-  pad_to_multiple_of: jsonField(
-    z.union([z.int().gte(1), z.literal("auto")]).nullable(),
-    "auto",
-    "a whole number (at least 1), auto or null",
-    "Pad batches to a multiple of this many tokens; auto: none.",
-  ),
 };
 
 /** A model given by its config alone is only for `pretrain`; every other method needs one to start from. */

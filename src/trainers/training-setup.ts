@@ -2,9 +2,10 @@
 import { loadDataset, specFromName, splitDataset, type Dataset, type DatasetSpec, type PrepareOptions } from "../data/index.ts";
 import { resolveModel } from "../hub/index.ts";
 import { SparError } from "../internal/errors.ts";
-import { freeModel, loadModel, type HeadKind, type LanguageModel } from "../models/index.ts";
+import { freeModel, loadModel, saveModel, type HeadKind, type LanguageModel } from "../models/index.ts";
 import { createCpuBackend, type Backend } from "../runtime/index.ts";
-import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
+import { loadRunTokenizer, type TokenizerKeys } from "./run-tokenizer.ts";
 import type { TrainingArguments } from "./training-arguments.ts";
 import type { TrainingContext } from "./training-context.ts";
 import { findResumePoint } from "./training-loop.ts";
@@ -22,6 +23,8 @@ export interface Training {
   readonly folder: string;
   readonly datasets: TrainingDatasets;
   readonly resumePoint: { path: string; step: number } | undefined;
+  /** Writes the model and the tokenizer as the recipe made it into an existing folder. */
+  save(folder: string): Promise<void>;
   /** Gives back what was opened here. */
   close(): Promise<void>;
 }
@@ -35,7 +38,7 @@ export async function findModel(idOrPath: string, context: TrainingContext, revi
 }
 
 /** Opens everything; where something fails, what was opened before is given back. */
-export async function openTraining(config: TrainingArguments, context: TrainingContext, { head, model: name = config.model_name_or_path }: { head: HeadKind; model?: string | null }): Promise<Training> {
+export async function openTraining(config: TrainingArguments & TokenizerKeys, context: TrainingContext, { head, model: name = config.model_name_or_path }: { head: HeadKind; model?: string | null }): Promise<Training> {
   const backend = context.backend ?? createCpuBackend();
   const undo: (() => unknown)[] = context.backend === undefined ? [() => backend.close()] : [];
   const close = async (): Promise<void> => {
@@ -45,11 +48,15 @@ export async function openTraining(config: TrainingArguments, context: TrainingC
     const datasets = await loadTrainingDatasets(config);
     undo.push(() => Promise.all([datasets.train.close(), datasets.evaluation?.close()]));
     const folder = await findModel(name as string, context, config.model_revision);
-    const tokenizer = await loadTokenizer(folder);
+    const { tokenizer, writeChanges } = await loadRunTokenizer(folder, config, context, findModel);
     const resumePoint = await findResumePoint(config.output_dir, context.resume);
     const model = await loadModel(resumePoint?.path ?? folder, backend, { head, seed: config.seed });
     undo.push(() => freeModel(model));
-    return { backend, model, tokenizer, folder, datasets, resumePoint, close };
+    const save = async (target: string): Promise<void> => {
+      await saveModel(model, target, { padTokenId: tokenizer.padId });
+      await writeChanges(target);
+    };
+    return { backend, model, tokenizer, folder, datasets, resumePoint, save, close };
   } catch (error) {
     await close();
     throw error;
@@ -65,11 +72,13 @@ export function trainingSpecs(config: TrainingArguments): DatasetSpec[] {
 /** Training and evaluation data; evaluation only where `eval_strategy` asks for it. */
 export async function loadTrainingDatasets(config: TrainingArguments): Promise<TrainingDatasets> {
   const train = await loadDataset(trainingSpecs(config), { seed: config.seed });
-  if (config.eval_strategy === "no" && !config.eval_on_start) return { train, evaluation: undefined };
+  const evaluates = config.eval_strategy !== "no" || config.eval_on_start;
   if (config.test_split_size !== null) {
+    // Held out also where nothing is evaluated, as TRL does: the same recipe trains on the same rows.
     const { train: kept, test } = splitDataset(train, config.test_split_size, config.seed);
-    return { train: kept, evaluation: test };
+    return { train: kept, evaluation: evaluates ? test : undefined };
   }
+  if (!evaluates) return { train, evaluation: undefined };
   if (config.datasets.length > 0 || config.dataset_name === null) {
     throw new SparError("recipe/invalid", "eval_strategy asks for evaluation, but there is no evaluation data", {
       hint: "set test_split_size (a share or a number of rows of datasets), or use dataset_name with dataset_test_split",
