@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { removeAsides, writeFileAtomic, writeFolderAtomic, writeIntoFolder } from "./atomic-write.ts";
-import { findNewestCheckpoint, isWholeCheckpoint, listCheckpoints, rotateCheckpoints, writeCheckpoint } from "./checkpoint-folder.ts";
+import { findNewestCheckpoint, listBrokenCheckpoints, listCheckpoints, readCheckpointStep, retireLaterCheckpoints, rotateCheckpoints, writeCheckpoint } from "./checkpoint-folder.ts";
 import { explainFileError } from "./file-error.ts";
 import { loadTrainingState, saveTrainingState } from "./training-state.ts";
 
@@ -27,7 +27,7 @@ test("the newest whole checkpoint is found by number, not by name", async () => 
   for (const step of [9, 10, 100]) await save(step);
   expect((await listCheckpoints(output)).map(({ step }) => step)).toEqual([9, 10, 100]);
   await truncate(join(output, "checkpoint-100", "weights"), 2);
-  expect(await isWholeCheckpoint(join(output, "checkpoint-100"))).toBe(false);
+  expect(await readCheckpointStep(join(output, "checkpoint-100"))).toBeUndefined();
   await mkdir(join(output, "checkpoint-500"));
   expect(await findNewestCheckpoint(output)).toEqual({ path: join(output, "checkpoint-10"), step: 10 });
   await rm(join(output, "checkpoint-10", "sub", "state"));
@@ -43,13 +43,32 @@ test("a failed save leaves the old checkpoint and nothing half-written", async (
   await expect(failing).rejects.toMatchObject({ code: "file/disk-full", message: expect.stringContaining("ENOSPC"), hint: expect.stringContaining("nothing") });
   expect(await readdir(output)).toEqual(["checkpoint-5"]);
   expect(await readFile(join(output, "checkpoint-5", "weights"), "utf8")).toBe("step 5");
-  expect(await isWholeCheckpoint(join(output, "checkpoint-5"))).toBe(true);
+  expect(await readCheckpointStep(join(output, "checkpoint-5"))).toBe(5);
 });
 
 test.skipIf(!existsSync("/dev/full"))("a disk that is really full", async () => {
   await save(1);
   await expect(writeCheckpoint(output, 2, () => writeFile("/dev/full", "x"))).rejects.toMatchObject({ code: "file/disk-full" });
   expect((await findNewestCheckpoint(output))?.step).toBe(1);
+});
+
+test("damaged and renamed folders are told from whole ones", async () => {
+  for (const step of [1, 2, 3]) await save(step);
+  await truncate(join(output, "checkpoint-2", "weights"), 0);
+  await rename(join(output, "checkpoint-3"), join(output, "checkpoint-7"));
+  expect(await listBrokenCheckpoints(output)).toEqual([join(output, "checkpoint-2"), join(output, "checkpoint-7")]);
+  expect(await readCheckpointStep(join(output, "checkpoint-7"))).toBe(3);
+  expect((await findNewestCheckpoint(output))?.step).toBe(1);
+});
+
+test("later checkpoints are set aside, not lost", async () => {
+  for (const step of [5, 10, 15]) await save(step);
+  await retireLaterCheckpoints(output, 5);
+  expect((await readdir(output)).sort()).toEqual(["checkpoint-5", "retired-checkpoint-10", "retired-checkpoint-15"]);
+  await save(10);
+  expect(await retireLaterCheckpoints(output, 9)).toEqual([{ from: join(output, "checkpoint-10"), to: join(output, "retired-checkpoint-10") }]);
+  expect(await readFile(join(output, "retired-checkpoint-10", "weights"), "utf8")).toBe("step 10");
+  expect(await retireLaterCheckpoints(output, 5)).toEqual([]);
 });
 
 test("saving the same step again replaces it", async () => {

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { writeFolderAtomic } from "./atomic-write.ts";
 import { explainFileError } from "./file-error.ts";
@@ -35,7 +35,8 @@ export async function listCheckpoints(outputDir: string): Promise<Checkpoint[]> 
     const match = /^checkpoint-(\d+)$/.exec(name);
     if (!match) continue;
     const checkpoint = { path: join(outputDir, name), step: Number(match[1]) };
-    if (await isWholeCheckpoint(checkpoint.path)) found.push(checkpoint);
+    // A folder renamed by hand is not the state of the step that it names.
+    if ((await readCheckpointStep(checkpoint.path)) === checkpoint.step) found.push(checkpoint);
   }
   return found.sort((a, b) => a.step - b.step);
 }
@@ -44,14 +45,38 @@ export async function findNewestCheckpoint(outputDir: string): Promise<Checkpoin
   return (await listCheckpoints(outputDir)).at(-1);
 }
 
-export async function isWholeCheckpoint(path: string): Promise<boolean> {
+/** The step of a whole checkpoint; undefined where the folder is none, or is damaged. */
+export async function readCheckpointStep(path: string): Promise<number | undefined> {
   try {
     const manifest = JSON.parse(await readFile(join(path, MANIFEST), "utf8")) as Manifest;
-    for (const [file, size] of Object.entries(manifest.files)) if ((await stat(join(path, file))).size !== size) return false;
-    return true;
+    for (const [file, size] of Object.entries(manifest.files)) if ((await stat(join(path, file))).size !== size) return undefined;
+    return Number.isInteger(manifest.step) ? manifest.step : undefined;
   } catch {
-    return false;
+    return undefined;
   }
+}
+
+/** Folders named as checkpoints that are not whole. */
+export async function listBrokenCheckpoints(outputDir: string): Promise<string[]> {
+  const whole = new Set((await listCheckpoints(outputDir)).map(({ path }) => path));
+  const names = (await readdir(outputDir).catch(() => [])).filter((name) => /^checkpoint-\d+$/.test(name));
+  return names.map((name) => join(outputDir, name)).filter((path) => !whole.has(path));
+}
+
+/**
+ * Renames the whole checkpoints of steps after `step` to `retired-checkpoint-N`, so that nothing resumes from them.
+ * An earlier retired one of that step is replaced.
+ */
+export async function retireLaterCheckpoints(outputDir: string, step: number): Promise<{ from: string; to: string }[]> {
+  const retired: { from: string; to: string }[] = [];
+  for (const checkpoint of await listCheckpoints(outputDir)) {
+    if (checkpoint.step <= step) continue;
+    const to = join(outputDir, `retired-checkpoint-${checkpoint.step}`);
+    await rm(to, { recursive: true, force: true });
+    await rename(checkpoint.path, to);
+    retired.push({ from: checkpoint.path, to });
+  }
+  return retired;
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What `spar` does with its arguments; main.ts gives it the process. */
 
-import { UsageError } from "../internal/errors.ts";
+import { InterruptedError, SparError, UsageError } from "../internal/errors.ts";
 import { commands, plannedCommands, renderHelp } from "./commands.ts";
 import { createCommandIO, exitCodeOf, exitCodes, formatError, type CommandIOOptions } from "./output.ts";
 
@@ -49,6 +49,10 @@ export async function runProgram(words: readonly string[], options: ProgramOptio
     await command.run(args, io);
     return exitCodes.ok;
   } catch (error) {
+    if (json && !(error instanceof InterruptedError)) {
+      const message = error instanceof Error ? error.message : String(error);
+      io.row({ time: new Date().toISOString(), code: error instanceof SparError ? error.code : "internal/bug", level: "error", message });
+    }
     io.note(formatError(error, { debug, paint: io.paint }));
     return exitCodeOf(error);
   }

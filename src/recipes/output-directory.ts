@@ -38,7 +38,7 @@ export function claimOutputDirectory(folder: string, options: { resume: boolean;
     });
   }
   for (const name of names) {
-    if (ownFiles.has(name) || /^checkpoint-\d+$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+    if (ownFiles.has(name) || /^(retired-)?checkpoint-\d+$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
   }
   if (!names.includes("runs")) return;
   const runs = join(folder, "runs");

@@ -2,8 +2,9 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { SparError } from "../internal/errors.ts";
-import { acquireRunLock, createFanOut, createTrackers, lockFileName, openRunDirectory, readRunRecord, type NamedTracker, type Tracker } from "../tracking/index.ts";
+import { explainFileError, removeAsides } from "../checkpoint/index.ts";
+import { InterruptedError, SparError } from "../internal/errors.ts";
+import { acquireRunLock, createFanOut, createTrackers, lockFileName, openRunDirectory, readRunRecord, type NamedTracker, type RunDirectory, type Tracker } from "../tracking/index.ts";
 import type { TrainingContext, TrainingOutcome } from "../trainers/configs.ts";
 import type { ResolvedRecipe } from "./load.ts";
 import { claimOutputDirectory, makeOutputDirectory, readLastMetrics } from "./output-directory.ts";
@@ -88,6 +89,7 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
       return { status: "finished", steps: step, outputDir: folder, metrics };
     }
     claimOutputDirectory(folder, { resume: resume !== false, overwrite: config.overwrite_output_dir, lockFile: lockFileName });
+    await removeAsides(folder);
     const directory = openRunDirectory(folder, {
       method: recipe.method,
       version: options.version,
@@ -95,10 +97,10 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
       keepRows: resume !== false,
       ...(options.parent === undefined ? {} : { parent: options.parent }),
     });
-    let tracker: Tracker = createFanOut([{ name: "run-directory", tracker: directory }, ...extra]);
+    let tracker: Tracker = recordFirst(directory, folder, createFanOut(extra));
     try {
       const report = createTrackers(config.report_to, { folder, config });
-      tracker = createFanOut([{ name: "run-directory", tracker: directory }, ...report.trackers, ...extra]);
+      tracker = recordFirst(directory, folder, createFanOut([...report.trackers, ...extra]));
       announceRecipe(recipe, tracker);
       for (const event of report.events) tracker.event(event);
       if (changed.length > 0) {
@@ -120,11 +122,63 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
       await tracker.close(outcome.status);
       return outcome;
     } catch (error) {
-      await tracker.close("failed", error);
+      if (error instanceof InterruptedError) await tracker.close("stopped");
+      else {
+        recordFailure(directory, error);
+        await tracker.close("failed", error);
+      }
       throw error;
     }
   } finally {
     lock.release();
+  }
+}
+
+/**
+ * The run's own files before all other trackers. Unlike those they may end the run: rows that a full disk swallows would
+ * be missing for ever once a later checkpoint is written, whereas a run that ends here resumes and writes them again.
+ */
+function recordFirst(directory: RunDirectory, folder: string, others: Tracker): Tracker {
+  const record = (write: () => void): void => {
+    try {
+      write();
+    } catch (cause) {
+      throw explainFileError(cause, "writing the rows of the run in", folder);
+    }
+  };
+  return {
+    metrics(row) {
+      record(() => directory.metrics(row));
+      others.metrics(row);
+    },
+    samples(rows) {
+      record(() => directory.samples(rows));
+      others.samples(rows);
+    },
+    event(event) {
+      record(() => directory.event(event));
+      others.event(event);
+    },
+    progress: (progress) => others.progress(progress),
+    async close(status, error) {
+      await others.close(status, error);
+      try {
+        await directory.close(status, error);
+      } catch (cause) {
+        // A run that failed has its own reason, which is worth more.
+        if (status !== "failed") throw explainFileError(cause, "closing the files of the run in", folder);
+      }
+    },
+  };
+}
+
+/** The last row of events.jsonl says why; people hear it from whoever catches the error. */
+function recordFailure(directory: RunDirectory, error: unknown): void {
+  try {
+    const code = error instanceof SparError ? error.code : "internal/bug";
+    directory.event({ code, level: "error", message: error instanceof Error ? error.message : String(error) });
+  } catch {
+    // The disk that made the run fail may be the reason.
   }
 }
 

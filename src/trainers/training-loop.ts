@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findNewestCheckpoint, isWholeCheckpoint, loadTrainingState, rotateCheckpoints, saveTrainingState, writeCheckpoint, writeIntoFolder, type JsonValue } from "../checkpoint/index.ts";
+import { findNewestCheckpoint, listBrokenCheckpoints, loadTrainingState, readCheckpointStep, retireLaterCheckpoints, rotateCheckpoints, saveTrainingState, writeCheckpoint, writeIntoFolder, type JsonValue } from "../checkpoint/index.ts";
 import { SparError } from "../internal/errors.ts";
 import { learningRateAt } from "../optim/index.ts";
 import { MetricAverager } from "./metric-averager.ts";
@@ -44,10 +44,10 @@ export interface TrainingMethod {
 export async function findResumePoint(outputDir: string, resume: boolean | string): Promise<{ path: string; step: number } | undefined> {
   if (resume === false) return undefined;
   if (resume === true) return findNewestCheckpoint(outputDir);
-  if (!(await isWholeCheckpoint(resume))) {
+  const step = await readCheckpointStep(resume);
+  if (step === undefined) {
     throw new SparError("run/no-checkpoint", `resume_from_checkpoint: ${resume} is not a whole checkpoint`, { hint: "name a checkpoint-N folder, or use --resume for the newest one" });
   }
-  const step = Number(/checkpoint-(\d+)\/?$/.exec(resume)?.[1] ?? 0);
   return { path: resume, step };
 }
 
@@ -83,7 +83,11 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
   let savedAt = -1;
 
   if (resumePoint !== undefined) {
-    const { state, buffers } = await loadTrainingState(resumePoint.path);
+    const { state, buffers } = await loadTrainingState(resumePoint.path).catch((cause: unknown) => {
+      if (!(cause instanceof SparError) || cause.code !== "file/not-found") throw cause;
+      const message = `cannot resume: ${resumePoint.path} holds a model without the state of its training`;
+      throw new SparError("run/no-training-state", message, { hint: "save_only_model leaves it out; train on from the model with another output_dir", cause });
+    });
     const saved = state as { loop: { averages: JsonValue }; method: { [key: string]: JsonValue } };
     await method.restore(saved.method, (name, target) => buffers.readInto(name, target, { allowNonFinite: true }));
     await buffers.close();
@@ -92,13 +96,14 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
     savedAt = done;
   }
   context.resumedAt?.(done);
+  if (context.resume !== false) await reportPassedCheckpoints(outputDir, done, context);
 
-  const saveCheckpoint = async (step: number): Promise<string> => {
+  const saveCheckpoint = async (step: number, state = method.getState()): Promise<string> => {
     const path = join(outputDir, `checkpoint-${step}`);
     if (savedAt === step) return path;
     await writeCheckpoint(outputDir, step, async (folder) => {
       await method.save(folder);
-      if (!config.save_only_model) await saveTrainingState(folder, { buffers: method.buffers(), state: { loop: { averages: averager.state }, method: method.getState() } });
+      if (!config.save_only_model) await saveTrainingState(folder, { buffers: method.buffers(), state: { loop: { averages: averager.state }, method: state } });
     });
     savedAt = step;
     await rotateCheckpoints(outputDir, config.save_total_limit ?? undefined);
@@ -125,7 +130,8 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
     }
   };
 
-  if (config.eval_on_start && done === 0) await evaluate(0);
+  // A run stopped before its first step has been evaluated already.
+  if (config.eval_on_start && resumePoint === undefined) await evaluate(0);
   const started = performance.now();
   let tokens = 0;
   while (done < totalSteps) {
@@ -136,9 +142,11 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
     }
     const step = done + 1;
     const learningRate = learningRateAt(schedule, done);
+    // Taken now: a step that fails has already moved the data's cursor.
+    const before = method.getState();
     const report = await method.step(step, learningRate).catch(async (error: unknown) => {
       if (error instanceof SparError && error.code === "training/non-finite") {
-        const path = await saveCheckpoint(done);
+        const path = await saveCheckpoint(done, before);
         throw new SparError(error.code, `Step ${step}: ${error.message}. The state before this step is in ${path}`, { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) });
       }
       throw error;
@@ -158,4 +166,15 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
   }
   await writeIntoFolder(outputDir, (folder) => method.save(folder));
   return { status: "finished", steps: done, outputDir, metrics: lastMetrics };
+}
+
+/** What lies beyond the checkpoint that a run goes on from: damaged folders are named, whole ones are set aside. */
+async function reportPassedCheckpoints(outputDir: string, step: number, { tracker }: TrainingContext): Promise<void> {
+  for (const path of await listBrokenCheckpoints(outputDir)) {
+    tracker.event({ code: "checkpoint/not-whole", level: "warning", message: `${path} is damaged or incomplete and was passed over`, path });
+  }
+  // They belong to a course of the run that is given up here, and --resume would find them again.
+  for (const { from, to } of await retireLaterCheckpoints(outputDir, step)) {
+    tracker.event({ code: "checkpoint/retired", level: "warning", message: `${from} is of later steps than the one gone on from; it is now ${to}`, path: to });
+  }
 }
