@@ -49,9 +49,17 @@ export interface Generator {
   release(): void;
 }
 
-/** The model stays the caller's; it must outlive the generator. */
+/**
+ * The model stays the caller's; it must outlive the generator.
+ * Throws `generation/no-lm-head` and `generation/head-size` for models that cannot generate.
+ */
 export function createGenerator(model: LanguageModel, backend: Backend, { maxBatch = 32, tokenizer }: GeneratorOptions = {}): Generator {
   if (model.head !== "lm") throw new SparError("generation/no-lm-head", "createGenerator: expected a language model, got a model with a score head");
+  const { headDim } = model.config;
+  // ONNX Runtime's GroupQueryAttention asks for it, and would say so only in the first step.
+  if (headDim % 8 !== 0) {
+    throw new SparError("generation/head-size", `createGenerator: expected attention heads of a multiple of 8 numbers, got ${headDim}`, { hint: "choose hidden_size ÷ num_attention_heads (or head_dim) as a multiple of 8" });
+  }
   const engine = createEngine(model, backend);
   let busy = false;
   return {

@@ -36,9 +36,9 @@ function countReached(sums: Tensor, target: Tensor): Tensor {
   return minimum(sum(cast(not(less(target, sums)), "int32"), [1]), sums.shape[1] - 1);
 }
 
-/** A divisor of `width` not far from its square root, so that blocks are a reshape; else √width, and the last block is padded. */
+/** Tokens of a block: a divisor of `width` not far below its square root, so that blocks are a reshape; else √width, and the last block is padded. */
 export function blockSize(width: number): number {
   const root = Math.sqrt(width);
-  for (let blocks = Math.floor(root); blocks >= Math.max(1, root / 8); blocks--) if (width % blocks === 0) return blocks;
+  for (let size = Math.floor(root); size >= Math.max(1, root / 8); size--) if (width % size === 0) return size;
   return Math.ceil(root);
 }
