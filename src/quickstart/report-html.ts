@@ -1,0 +1,108 @@
+/** report.html: one file without anything from outside, for light and dark screens, wide and narrow. */
+import { renderCurve, renderDistributions, renderShares } from "./charts.ts";
+import type { MeasuredSide, Sampled } from "./completions.ts";
+import type { Curves } from "./curves.ts";
+import { styleSheet } from "./report-style.ts";
+import { formatInterval, formatShare, formatSigned, judgeReport, listFigures, type QuickstartReport } from "./report.ts";
+
+export type ReportPage = {
+  readonly report: QuickstartReport;
+  readonly sides: { readonly before: MeasuredSide; readonly after: MeasuredSide };
+  readonly completions: { readonly before: readonly Sampled[]; readonly after: readonly Sampled[] };
+  readonly curves: Curves;
+  readonly version: string;
+};
+
+export function renderHtml(page: ReportPage): string {
+  const { report, version } = page;
+  const verdict = judgeReport(report);
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>spar quickstart, seed ${report.seed}</title>
+<style>${styleSheet}</style>
+</head>
+<body>
+<main>
+<header>
+<p class="eyebrow"><b>spar</b> quickstart<span>seed ${report.seed}</span><span>${report.seconds.toFixed(0)} s</span></p>
+<h1>${escapeHtml(verdict.headline)}</h1>
+<p class="lead">${escapeHtml(verdict.reason)}</p>
+</header>
+${renderTiles(report)}
+${renderOutcome(page)}
+${renderCurves(page.curves)}
+${renderSamples(page)}
+${renderMethod(report)}
+<footer>Made by spar ${escapeHtml(version)}. The figures are in report.json, all ${page.completions.after.length} completions of either model in samples.jsonl beside this file.</footer>
+</main>
+</body>
+</html>
+`;
+}
+
+function renderTiles({ before, after, reward_model: rewardModel }: QuickstartReport): string {
+  const gain = 100 * (after.outside_positive_share - before.outside_positive_share);
+  const tiles = [
+    { label: "positive completions", value: `${gain < 0 ? "−" : "+"}${Math.abs(gain).toFixed(0)}`, unit: "points", note: `${formatShare(before.outside_positive_share)} → ${formatShare(after.outside_positive_share)}, by an outside scorer` },
+    { label: "perplexity under the untuned model", value: `×${(after.perplexity / before.perplexity).toFixed(2)}`, unit: "", note: `${before.perplexity.toFixed(0)} → ${after.perplexity.toFixed(0)}; lower is plainer text` },
+    { label: "distance moved (KL)", value: after.kl.toFixed(1), unit: "nats", note: "a completion, from the untuned model" },
+    { label: "reward model, held out", value: (100 * rewardModel.heldout_accuracy).toFixed(0), unit: "%", note: `right on ${rewardModel.heldout_pairs} comparisons it has not seen` },
+  ];
+  return `<section class="tiles">${tiles
+    .map(({ label, value, unit, note }) => `<div class="tile"><p class="label">${label}</p><p class="value">${value}${unit === "" ? "" : `<small>${unit}</small>`}</p><p class="note">${note}</p></div>`)
+    .join("")}</section>`;
+}
+
+function renderOutcome({ report, sides }: ReportPage): string {
+  const { before, after } = report;
+  const shares = renderShares([
+    { name: "before", share: before.outside_positive_share, interval: before.outside_interval, kind: "before" },
+    { name: "after", share: after.outside_positive_share, interval: after.outside_interval, kind: "after" },
+  ]);
+  const rows = listFigures(report).map(({ name, before: left, after: right, meaning }) => `<tr><th scope="row">${name}<small>${meaning}</small></th><td>${left}</td><td>${right}</td></tr>`);
+  return `<section><h2>Before and after</h2>
+<div class="pair">
+<figure class="card"><figcaption><b>Positive completions</b> share by VADER, 95 % interval</figcaption>${shares}</figure>
+<figure class="card"><figcaption><b>Reward</b> of each completion<span class="key"><i class="before"></i>before<i class="after"></i>after</span></figcaption>${renderDistributions(sides.before.scores, sides.after.scores, "distribution of rewards before and after")}</figure>
+</div>
+<div class="card table"><table><thead><tr><th scope="col">256 openings, not trained on</th><th scope="col">before</th><th scope="col">after</th></tr></thead><tbody>${rows.join("")}</tbody></table></div></section>`;
+}
+
+function renderCurves(curves: Curves): string {
+  if (curves.length === 0) return "";
+  const cards = curves.map((curve) => `<figure class="card"><figcaption><b>${curve.title}</b> ${curve.meaning}</figcaption>${renderCurve(curve, "episodes")}</figure>`);
+  return `<section><h2>While it learnt</h2><p class="lead">PPO, over the episodes: one episode is one completion, sampled, scored and learnt from. Thin: each update; thick: smoothed.</p><div class="curves">${cards.join("")}</div></section>`;
+}
+
+function renderSamples({ report, sides, completions }: ReportPage): string {
+  const byPrompt = new Map(completions.before.map(({ prompt }, i) => [prompt, i]));
+  const cell = (kind: "before" | "after", prompt: string, text: string): string => {
+    const index = byPrompt.get(prompt) as number;
+    const [score, outside] = [sides[kind].scores[index], sides[kind].outside[index]];
+    const tone = outside >= 0.05 ? "up" : outside <= -0.05 ? "down" : "even";
+    return `<div class="text ${kind}"><p><span class="prompt">${escapeHtml(prompt)}</span>${escapeHtml(text)}</p><p class="marks"><span class="side">${kind}</span><span class="mark ${tone}" title="VADER's compound score, −1 to 1">${tone === "up" ? "positive" : tone === "down" ? "negative" : "neutral"} ${formatSigned(outside)}</span><span class="mark" title="score of the reward model">reward ${formatSigned(score)}</span></p></div>`;
+  };
+  const rows = report.samples.map((sample) => `<li>${cell("before", sample.prompt, sample.before)}${cell("after", sample.prompt, sample.after)}</li>`);
+  return `<section><h2>Samples</h2><p class="lead">The first held-out openings, which are in random order: nobody chose them. Temperature 1, the same random numbers on both sides.</p><ol class="samples">${rows.join("")}</ol></section>`;
+}
+
+function renderMethod({ stages, reward_model: rewardModel, before, after, seconds }: QuickstartReport): string {
+  const names: { [name: string]: string } = { model: "Load the model, sample", reward_model: "Reward model", ppo: "PPO", report: "Measure" };
+  const bar = stages.map(({ name, seconds: part }, i) => `<i class="part p${i}" style="flex-grow:${Math.max(part, seconds / 100).toFixed(2)}" title="${names[name] ?? name}: ${part.toFixed(1)} s"></i>`);
+  const legend = stages.map(({ name, seconds: part }, i) => `<li><i class="p${i}"></i>${names[name] ?? name}<b>${part.toFixed(0)} s</b></li>`);
+  return `<section><h2>How it was made</h2>
+<div class="card"><div class="time">${bar.join("")}</div><ul class="legend">${legend.join("")}</ul></div>
+<div class="prose">
+<p><b>The judgements.</b> ${rewardModel.train_pairs.toLocaleString("en")} comparisons of a sentence that people labelled positive with one that they labelled negative (Kotzias et al. 2015) taught the reward model. ${rewardModel.heldout_pairs} comparisons of other sentences tested it.</p>
+<p><b>The tuning.</b> PPO raised that reward on openings of reviews, with a penalty for leaving the untuned model.</p>
+<p><b>The outside scorer.</b> VADER is a lexicon with rules (Hutto &amp; Gilbert 2014). Neither model was trained on it, so it tells learning from gaming: ${formatInterval(before.outside_interval)} of completions were positive, ${formatInterval(after.outside_interval)} are. What it cannot see is sense; for that read the samples, the perplexity and the share of different bigrams.</p>
+</div></section>`;
+}
+
+export function escapeHtml(text: string): string {
+  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
+}

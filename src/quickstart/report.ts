@@ -1,0 +1,91 @@
+/** report.json, and the verdict on it. Its keys are part of spar's interface. */
+
+/** 256 completions in numbers. */
+export interface SideReport {
+  /** By the reward model that PPO maximised. */
+  readonly mean_score: number;
+  /** Share of completions that VADER, which nothing was trained on, finds positive (compound ≥ .05), and its 95 % interval. */
+  readonly outside_positive_share: number;
+  readonly outside_interval: readonly [low: number, high: number];
+  /** Of the completions under the untuned model. */
+  readonly perplexity: number;
+  /** Tokens a completion. */
+  readonly mean_length: number;
+  /** Different pairs of neighbouring words ÷ all. */
+  readonly distinct_2: number;
+}
+
+export interface QuickstartReport {
+  readonly path: "rlhf";
+  readonly seed: number;
+  /** The sum of the stages. */
+  readonly seconds: number;
+  readonly stages: readonly { readonly name: string; readonly seconds: number }[];
+  readonly reward_model: { readonly train_pairs: number; readonly heldout_pairs: number; readonly heldout_accuracy: number };
+  readonly before: SideReport;
+  /** `kl`: from the untuned model, nats, summed over the sequence. */
+  readonly after: SideReport & { readonly kl: number };
+  readonly samples: readonly { readonly prompt: string; readonly before: string; readonly after: string }[];
+}
+
+export interface Verdict {
+  /** `worked`: all three below hold. */
+  readonly worked: boolean;
+  /** The intervals of the outside share do not overlap, and it went up. */
+  readonly better: boolean;
+  /** Perplexity under the untuned model at most 1.5 times its own, at least half of its different bigrams. */
+  readonly readable: boolean;
+  /** One sentence. */
+  readonly headline: string;
+  /** What it rests on, in one or two sentences. */
+  readonly reason: string;
+}
+
+/** Perplexity may grow by this factor before texts count as unreadable. */
+const mostPerplexity = 1.5;
+const leastDistinct = 0.5;
+
+export function judgeReport({ before, after }: QuickstartReport): Verdict {
+  const gain = 100 * (after.outside_positive_share - before.outside_positive_share);
+  const better = after.outside_interval[0] > before.outside_interval[1];
+  const ratio = after.perplexity / before.perplexity;
+  const readable = ratio <= mostPerplexity && after.distinct_2 >= leastDistinct * before.distinct_2;
+  const points = `${Math.abs(gain).toFixed(0)} points`;
+  const headline = better
+    ? readable
+      ? `It worked: ${points} more positive completions, and the text is still readable.`
+      : `The reward was gamed: ${points} more positive completions, but the text suffered.`
+    : gain > 0
+      ? `Not proven: ${points} more positive completions, which chance could do too.`
+      : `It did not work: ${points} fewer positive completions.`;
+  const reason =
+    `A scorer that nothing was trained on finds ${formatShare(before.outside_positive_share)} of the completions positive before and ` +
+    `${formatShare(after.outside_positive_share)} after (95 % intervals ${formatInterval(before.outside_interval)} and ${formatInterval(after.outside_interval)}). ` +
+    `Perplexity under the untuned model is ${ratio.toFixed(2)} times its own text's; ${formatShare(after.distinct_2)} of neighbouring word pairs are different ones, ${formatShare(before.distinct_2)} before.`;
+  return { worked: better && readable, better, readable, headline, reason };
+}
+
+export function formatShare(share: number): string {
+  return `${(100 * share).toFixed(0)} %`;
+}
+
+export function formatInterval([low, high]: readonly [number, number]): string {
+  return `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)} %`;
+}
+
+/** The rows of every table of before and after. */
+export function listFigures({ before, after }: QuickstartReport): { name: string; before: string; after: string; meaning: string }[] {
+  const row = (name: string, meaning: string, show: (side: SideReport) => string): { name: string; before: string; after: string; meaning: string } => ({ name, before: show(before), after: show(after), meaning });
+  return [
+    row("positive, outside scorer", "share of completions that VADER finds positive; nothing was trained on it", (side) => `${formatShare(side.outside_positive_share)} (${formatInterval(side.outside_interval)})`),
+    row("mean reward", "by the reward model learnt from people's labels: what PPO maximised", (side) => formatSigned(side.mean_score)),
+    row("perplexity", "of the completions under the untuned model: how strange the text is to it", (side) => side.perplexity.toFixed(1)),
+    row("distinct bigrams", "different pairs of neighbouring words ÷ all: low where a model repeats itself", (side) => formatShare(side.distinct_2)),
+    row("mean length", "tokens a completion", (side) => side.mean_length.toFixed(1)),
+    { name: "KL", meaning: "distance from the untuned model, nats a completion: what the reward cost", before: "0", after: after.kl.toFixed(2) },
+  ];
+}
+
+export function formatSigned(value: number): string {
+  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
+}
