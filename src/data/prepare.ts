@@ -5,7 +5,7 @@ import type { Progress } from "../tracking/index.ts";
 import { BadRows } from "./bad-rows.ts";
 import { detectFormat, type DetectedFormat, EXPECTED_COLUMNS } from "./formats/detect-format.ts";
 import type { ExampleFor, Purpose } from "./formats/example.ts";
-import { RowProblem } from "./formats/read-values.ts";
+import { RowLeftOut, RowProblem } from "./formats/read-values.ts";
 import type { IndexedRows } from "./indexed-rows.ts";
 import type { Dataset } from "./mixture.ts";
 import { createRecordStore, type RecordCodec } from "./record-store.ts";
@@ -66,8 +66,13 @@ export async function prepareRows<P extends Purpose, T>(
   });
   const lengths: number[] = [];
   const sources: number[] = [];
+  const reasons = new Map<string, number>();
   let dropped = 0;
   let truncated = 0;
+  const leaveOut = (reason: string): void => {
+    dropped++;
+    reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  };
   try {
     for (let index = 0; index < dataset.count; index++) {
       if (index % BREATHE_EVERY === 0) {
@@ -80,13 +85,17 @@ export async function prepareRows<P extends Purpose, T>(
       try {
         prepared = tokenise(formats[dataset.partOf(index)]!.convert(row), context, index);
       } catch (problem) {
+        if (problem instanceof RowLeftOut) {
+          leaveOut(problem.message);
+          continue;
+        }
         const isRowProblem = problem instanceof RowProblem || (problem instanceof SparError && problem.code === "tokenizer/chat-template");
         if (!isRowProblem) throw problem;
         bad.add(dataset.place(index), problem.message);
         continue;
       }
       if (!prepared) {
-        dropped++;
+        leaveOut(describeDropped);
         continue;
       }
       if (prepared.isTruncated) truncated++;
@@ -96,14 +105,14 @@ export async function prepareRows<P extends Purpose, T>(
     }
     bad.throwIfAny(dataset.count);
     if (lengths.length === 0) {
-      throw new SparError("data/empty", `preparing data: no row is left, all ${dataset.count} were left out (${describeDropped})`, {
+      throw new SparError("data/empty", `preparing data: no row is left, all ${dataset.count} were left out (${listReasons(reasons)})`, {
         hint: "raise max_length, or look at the data",
       });
     }
     const rows = await store.finish();
     options.onProgress?.({ stage: "tokenising", done: dataset.count, total: dataset.count, unit: "rows" });
     if (dropped > 0) {
-      onEvent({ code: "data/rows-dropped", level: "warning", message: `${dropped} of ${dataset.count} rows were left out (${describeDropped})`, dropped });
+      onEvent({ code: "data/rows-dropped", level: "warning", message: `${dropped} of ${dataset.count} rows were left out (${listReasons(reasons)})`, dropped });
     }
     if (truncated > 0) {
       onEvent({ code: "data/rows-truncated", level: "warning", message: `${truncated} of ${dataset.count} rows were cut to max_length`, truncated });
@@ -123,6 +132,12 @@ export async function prepareRows<P extends Purpose, T>(
     await store.discard();
     throw error;
   }
+}
+
+/** One reason stands alone; several each with their count. */
+function listReasons(reasons: ReadonlyMap<string, number>): string {
+  if (reasons.size === 1) return [...reasons.keys()].join("");
+  return [...reasons].map(([reason, count]) => `${count}: ${reason}`).join("; ");
 }
 
 /** Detects the format of each part from its first row and says it. */

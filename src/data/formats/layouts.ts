@@ -2,6 +2,7 @@ import { isRow, type Row } from "../row.ts";
 import { makeAlpacaCompletion, makeAlpacaPrompt } from "./alpaca.ts";
 import type { Content, ExampleFor, Message, Purpose, TextExample } from "./example.ts";
 import { isHumanAssistantDialogue, splitDialogue, splitSharedPrompt } from "./implicit-prompt.ts";
+import { isLabelStudioTask, makeTaskAnswers, makeTaskPrompt } from "./label-studio.ts";
 import {
   readBoolean,
   readContent,
@@ -45,6 +46,15 @@ export const LAYOUTS: readonly Layout[] = [
         rejectedIds: readIds(row, "rejected_ids" in row ? "rejected_ids" : "rejected_input_ids"),
         ...readMargin(row),
       }),
+    },
+  },
+  {
+    name: "label-studio",
+    matches: isLabelStudioTask,
+    announce: ({ chat }, purpose) => `tasks of a Label Studio export${purpose === "prompt" ? ": their prompts are taken" : ": the answer that most annotators chose over the other"}${chat ? ", the prompt as one user turn" : ", a line break after the prompt"}`,
+    convert: {
+      preference: (row, { chat }) => ({ kind: "preference", prompt: makeTaskPrompt(row, chat), ...makeTaskAnswers(row, chat) }),
+      prompt: (row, { chat }) => ({ kind: "prompt", prompt: makeTaskPrompt(row, chat) }),
     },
   },
   {

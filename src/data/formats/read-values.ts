@@ -4,6 +4,9 @@ import type { ChatExtras, Content, Message } from "./example.ts";
 /** A row that does not hold what its format needs; the text says what was found. Collected, then thrown as one error. */
 export class RowProblem extends Error {}
 
+/** A row that is in order and still of no use here (nobody labelled it, say): left out and counted by this reason. */
+export class RowLeftOut extends Error {}
+
 /** Roles as ShareGPT and its relatives name them → as chat templates expect them. */
 const ROLES: { readonly [name: string]: string } = {
   human: "user",
