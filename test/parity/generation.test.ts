@@ -1,4 +1,4 @@
-/** Greedy continuations of Transformers, token by token. SPAR_PARITY names another folder of the same layout. */
+/** Greedy continuations of Transformers, token by token; models that spar has no counterpart for are skipped. */
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -6,8 +6,9 @@ import { openSafetensors } from "../../src/checkpoint/index.ts";
 import { createGenerator, createScorer } from "../../src/generation/index.ts";
 import { freeModel, loadModel, readModelConfig, supportedModelTypes } from "../../src/models/index.ts";
 import { createCpuBackend } from "../../src/runtime/index.ts";
+import { parityFolder } from "./folder.ts";
 
-const folder = join(process.env["SPAR_PARITY"] ?? new URL("../fixtures/parity", import.meta.url).pathname, "models");
+const folder = join(parityFolder, "models");
 const names = existsSync(folder) ? readdirSync(folder).filter((name) => existsSync(join(folder, name, "expected.safetensors"))) : [];
 const types = new Map(await Promise.all(names.map(async (name) => [name, (await readModelConfig(join(folder, name)))["model_type"]] as const)));
 const backend = createCpuBackend();
