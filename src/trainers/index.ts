@@ -1,5 +1,11 @@
-export { trainPPO } from "./ppo.ts";
 export { pretrain } from "./pretrain.ts";
+export { trainPPO } from "./ppo.ts";
 export { trainReward } from "./reward.ts";
 export { trainSFT } from "./sft.ts";
 export type { TrainingContext, TrainingOutcome } from "./training-context.ts";
+
+// Parts for loops of one's own
+export { createOptimizer, type Optimizer, type OptimizerConfig, type Trainable } from "./optimizer.ts";
+export { createStepProgram, type StepGraph, type StepProgram } from "./step-program.ts";
+export { batchScoredRows, scoreTokens, type ScoredBatch, type ScoredRow } from "./token-losses.ts";
+export { selectTrainables } from "./trainables.ts";
