@@ -17,7 +17,7 @@ const layers = [
   ["trainers"],
   ["self-play"],
   ["recipes"],
-  ["remote"],
+  ["remote", "quickstart"],
   ["server"],
   ["cli"],
 ];

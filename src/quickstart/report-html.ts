@@ -48,7 +48,7 @@ function renderTiles({ before, after, reward_model: rewardModel }: QuickstartRep
   const gain = 100 * (after.outside_positive_share - before.outside_positive_share);
   const tiles = [
     { label: "positive completions", value: `${gain < 0 ? "−" : "+"}${Math.abs(gain).toFixed(0)}`, unit: "points", note: `${formatShare(before.outside_positive_share)} → ${formatShare(after.outside_positive_share)}, by an outside scorer` },
-    { label: "perplexity under the untuned model", value: `×${(after.perplexity / before.perplexity).toFixed(2)}`, unit: "", note: `${before.perplexity.toFixed(0)} → ${after.perplexity.toFixed(0)}; lower is plainer text` },
+    { label: "perplexity", value: `×${(after.perplexity / before.perplexity).toFixed(2)}`, unit: "", note: `${before.perplexity.toFixed(0)} → ${after.perplexity.toFixed(0)} under the untuned model; lower is plainer` },
     { label: "distance moved (KL)", value: after.kl.toFixed(1), unit: "nats", note: "a completion, from the untuned model" },
     { label: "reward model, held out", value: (100 * rewardModel.heldout_accuracy).toFixed(0), unit: "%", note: `right on ${rewardModel.heldout_pairs} comparisons it has not seen` },
   ];
@@ -67,7 +67,7 @@ function renderOutcome({ report, sides }: ReportPage): string {
   return `<section><h2>Before and after</h2>
 <div class="pair">
 <figure class="card"><figcaption><b>Positive completions</b> share by VADER, 95 % interval</figcaption>${shares}</figure>
-<figure class="card"><figcaption><b>Reward</b> of each completion<span class="key"><i class="before"></i>before<i class="after"></i>after</span></figcaption>${renderDistributions(sides.before.scores, sides.after.scores, "distribution of rewards before and after")}</figure>
+<figure class="card"><figcaption><span class="key"><i class="before"></i>before<i class="after"></i>after</span><b>Reward</b> each completion's, by the reward model</figcaption>${renderDistributions(sides.before.scores, sides.after.scores, "distribution of rewards before and after")}</figure>
 </div>
 <div class="card table"><table><thead><tr><th scope="col">256 openings, not trained on</th><th scope="col">before</th><th scope="col">after</th></tr></thead><tbody>${rows.join("")}</tbody></table></div></section>`;
 }

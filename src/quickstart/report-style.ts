@@ -19,15 +19,15 @@ header .lead{margin:0}
 .tiles{display:grid;grid-template-columns:repeat(4,1fr);gap:14px;margin-top:32px}
 .tile{display:flex;flex-direction:column}
 .tile .label{font-size:13px;color:var(--soft);line-height:1.35}
-.tile .value{font-size:38px;font-weight:680;letter-spacing:-.03em;line-height:1.1;margin:auto 0 6px;padding-top:14px}
+.tile .value{font-size:38px;font-weight:680;letter-spacing:-.03em;line-height:1.1;margin:12px 0 7px}
 .tile:first-child .value{color:var(--accent)}
 .tile small{font-size:15px;font-weight:500;letter-spacing:0;color:var(--soft);margin-left:5px}
 .tile .note{font-size:13px;color:var(--faint);line-height:1.4}
 .pair{display:grid;grid-template-columns:1fr 1fr;gap:14px;margin-bottom:14px}
 .curves{display:grid;grid-template-columns:repeat(3,1fr);gap:14px}
 figcaption{font-size:13px;color:var(--faint);margin-bottom:12px;line-height:1.4}
-figcaption b{color:var(--ink);font-weight:620;margin-right:6px;font-size:14px}
-.key{float:right}
+figcaption b{display:block;color:var(--ink);font-weight:620;font-size:15px}
+.key{float:right;white-space:nowrap}
 .key i,.legend i{display:inline-block;width:10px;height:10px;border-radius:3px;margin:0 6px 0 12px}
 .key .before{background:var(--before)}.key .after{background:var(--accent)}
 svg{display:block;width:100%;height:auto;overflow:visible}

@@ -57,7 +57,9 @@ export function judgeReport({ before, after }: QuickstartReport): Verdict {
       : `The reward was gamed: ${points} more positive completions, but the text suffered.`
     : gain > 0
       ? `Not proven: ${points} more positive completions, which chance could do too.`
-      : `It did not work: ${points} fewer positive completions.`;
+      : gain < 0
+        ? `It did not work: ${points} fewer positive completions.`
+        : "It did not work: as many positive completions as before.";
   const reason =
     `A scorer that nothing was trained on finds ${formatShare(before.outside_positive_share)} of the completions positive before and ` +
     `${formatShare(after.outside_positive_share)} after (95 % intervals ${formatInterval(before.outside_interval)} and ${formatInterval(after.outside_interval)}). ` +
@@ -66,11 +68,11 @@ export function judgeReport({ before, after }: QuickstartReport): Verdict {
 }
 
 export function formatShare(share: number): string {
-  return `${(100 * share).toFixed(0)} %`;
+  return `${(100 * share).toFixed(0)}\u00a0%`;
 }
 
 export function formatInterval([low, high]: readonly [number, number]): string {
-  return `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)} %`;
+  return `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)}\u00a0%`;
 }
 
 /** The rows of every table of before and after. */

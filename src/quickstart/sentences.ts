@@ -62,9 +62,9 @@ export function normaliseText(text: string): string {
 /** Splits by sentence, so that no text stands on both sides (some are there twice), with the same share of positive ones. */
 export function splitSentences(sentences: readonly Sentence[], heldOutShare: number, seed: number): { train: Sentence[]; heldOut: Sentence[] } {
   const random = new Random(seed);
-  const labels = new Map<string, boolean | undefined>();
+  const labels = new Map<string, boolean | "both">();
   // A text that was labelled both ways says nothing.
-  for (const { text, positive } of sentences) labels.set(text, labels.has(text) && labels.get(text) !== positive ? undefined : positive);
+  for (const { text, positive } of sentences) labels.set(text, (labels.get(text) ?? positive) === positive ? positive : "both");
   const train: Sentence[] = [];
   const heldOut: Sentence[] = [];
   for (const positive of [true, false]) {
