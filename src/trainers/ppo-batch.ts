@@ -1,7 +1,6 @@
 /** Rollouts and their targets → the inputs of one PPO step. */
 import type { Rollout, TrainingTargets } from "../rollout/index.ts";
-import { bucketLength } from "../runtime/index.ts";
-import { batchScoredRows, type ScoredBatch } from "./token-losses.ts";
+import { batchScoredRows, roomFor, type ScoredBatch } from "./token-losses.ts";
 
 /** A rollout and what was sampled after its end token: computed and counted in the entropy, as TRL does, never trained. */
 export interface Episode extends Rollout {
@@ -33,14 +32,19 @@ function stateRows(episode: Episode, b: number, time: number): number[] {
 }
 
 /** Tokens and states weigh 1/`tokens` and 1/`states`: the counts of the whole mini-batch. */
-export function batchLessons(lessons: readonly Lesson[], maxPositions: number, counts: { tokens: number; states: number }): PPOBatch {
+export function batchLessons(lessons: readonly Lesson[], limits: { maxPositions: number; responseLength: number }, counts: { tokens: number; states: number }): PPOBatch {
   const rows = lessons.map(({ episode }) => {
     const completion = [...episode.completionIds, ...(episode.trailingIds ?? [])];
     const prompt = episode.promptIds.length;
     return { ids: [...episode.promptIds, ...completion], from: completion.map((_, t) => prompt - 1 + t), targets: completion };
   });
-  const batch = batchScoredRows(rows, maxPositions);
-  const states = bucketLength(lessons.reduce((sum, { episode }) => sum + episode.values.length, 0));
+  // Most completions are as long as they may be: one graph serves most batches.
+  const usual = lessons.length * limits.responseLength;
+  const batch = batchScoredRows(rows, limits.maxPositions, usual);
+  const states = roomFor(
+    lessons.reduce((sum, { episode }) => sum + episode.values.length, 0),
+    usual,
+  );
   const tokens = { oldLogprobs: new Float32Array(batch.scored), advantages: new Float32Array(batch.scored), weights: new Float32Array(batch.scored) };
   const values = { stateRows: new Int32Array(states), oldValues: new Float32Array(states), returns: new Float32Array(states), stateWeights: new Float32Array(states) };
   let token = 0;

@@ -36,7 +36,7 @@ export interface PPOLearner {
 
 export async function createPPOLearner(config: PPOConfig, backend: Backend, policy: LanguageModel, valueModel: LanguageModel | undefined): Promise<PPOLearner> {
   const checkpointing = config.gradient_checkpointing;
-  const { maxPositions } = policy.config;
+  const limits = { maxPositions: policy.config.maxPositions, responseLength: config.response_length };
   const trainables = selectTrainables(policy, backend, config.num_layers_unfrozen);
   const head = valueModel === undefined ? createValueHead(policy, backend) : [];
   const valueTrainables = valueModel === undefined ? [] : selectTrainables(valueModel, backend, config.num_layers_unfrozen);
@@ -95,7 +95,7 @@ export async function createPPOLearner(config: PPOConfig, backend: Backend, poli
         const zeros = new Float32Array(states);
         return { episode: { ...sample, values: zeros }, advantages: new Float32Array(sample.completionIds.length), returns: zeros };
       });
-      const batch = batchLessons(lessons, maxPositions, { tokens: 1, states: 1 });
+      const batch = batchLessons(lessons, limits, { tokens: 1, states: 1 });
       const forward = (): StepGraph => {
         const p = createParameters();
         return { metrics: { values: valuesOf(valueTrunk(p, batch), p, batch.states) } };
@@ -128,7 +128,7 @@ export async function createPPOLearner(config: PPOConfig, backend: Backend, poli
           }
           const sums: { [metric: string]: number } = {};
           for (const [i, microBatch] of chunks(miniBatch, config.per_device_train_batch_size).entries()) {
-            const batch = batchLessons(microBatch, maxPositions, counts);
+            const batch = batchLessons(microBatch, limits, counts);
             const results = { ...(await runStep(policyProgram, "ppo", buildPolicyStep, batch, i > 0)), ...(valueModel === undefined ? {} : await runStep(valueProgram, "value", buildValueStep, batch, i > 0)) };
             for (const [name, value] of Object.entries(results)) sums[name] = (sums[name] ?? 0) + value;
           }

@@ -21,12 +21,19 @@ export interface ScoredBatch {
   readonly inputs: { readonly [name: string]: TensorData };
 }
 
-/** Pads rows to a bucket. Scored tokens keep the order of the rows; padding ones score row 0's first token and weigh nothing. */
-export function batchScoredRows(rows: readonly ScoredRow[], maxPositions: number): ScoredBatch {
+/**
+ * Room for `count` things: `usual`, where little of that stays empty, so that batches of about the same size share a graph.
+ */
+export function roomFor(count: number, usual: number): number {
+  return bucketLength(count <= usual && usual <= 1.3 * count ? usual : count);
+}
+
+/** Pads rows to a bucket; `usual`: how many tokens such a batch scores as a rule. Scored tokens keep the order of the rows; padding ones score row 0's first token and weigh nothing. */
+export function batchScoredRows(rows: readonly ScoredRow[], maxPositions: number, usual = 0): ScoredBatch {
   const batch = bucketRows(rows.length);
   const time = bucketLength(Math.max(...rows.map((row) => row.ids.length)), Math.max(maxPositions, ...rows.map((row) => row.ids.length)));
   const count = rows.reduce((sum, row) => sum + row.targets.length, 0);
-  const scored = bucketLength(count);
+  const scored = roomFor(count, usual);
   const where = new Int32Array(scored);
   const labels = new Int32Array(scored);
   const real = new Float32Array(scored).fill(1, 0, count);
