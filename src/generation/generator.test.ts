@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { fileURLToPath } from "node:url";
 import { freeModel, initializeModel, loadModel, type LanguageModel } from "../models/index.ts";
-import { createCpuBackend } from "../runtime/index.ts";
+import { createCpuBackend, type DeviceBuffer } from "../runtime/index.ts";
 import { loadTokenizer } from "../tokenizer/index.ts";
 import { createGenerator, type GenerateOptions, type GenerationRequest, type GeneratorOptions } from "./generator.ts";
 import type { Completion } from "./completion.ts";
@@ -208,7 +208,8 @@ describe("refuses", () => {
     expect(() => createGenerator(odd, backend)).toThrow(/multiple of 8/);
     freeModel(odd);
     const broken = initializeModel({ ...mistral.config.raw }, backend, { seed: 1 });
-    (broken.parameters.get("model.norm.weight")?.host as Float32Array)[0] = NaN;
+    const norm = broken.parameters.get("model.norm.weight") as DeviceBuffer;
+    (norm.host as Float32Array)[0] = NaN;
     for (const settings of [{}, { temperature: 0 }, { topK: 3 }, { topP: 0.5 }, { repetitionPenalty: 2 }]) {
       await expect(generate(broken, [{ promptIds: [1] }], settings)).rejects.toMatchObject({ code: "generation/not-a-number" });
     }
