@@ -14,7 +14,7 @@ import { createOptimizer, optimizerConfig } from "./optimizer.ts";
 import { createRowStream } from "./row-stream.ts";
 import { createStepProgram, type StepGraph, type StepProgram } from "./step-program.ts";
 import { batchScoredRows, scoreTokens, type ScoredBatch, type ScoredRow } from "./token-losses.ts";
-import { selectTrainables } from "./trainables.ts";
+import { freeGradients, selectTrainables } from "./trainables.ts";
 import type { TrainingArguments } from "./training-arguments.ts";
 import type { TrainingContext, TrainingOutcome } from "./training-context.ts";
 import { planSteps, runTrainingLoop } from "./training-loop.ts";
@@ -79,6 +79,7 @@ export async function trainLanguageModel(config: TrainingArguments, context: Tra
   ).finally(() => {
     program.release();
     optimizer.release();
+    freeGradients(trainables);
   });
 }
 

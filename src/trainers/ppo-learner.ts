@@ -19,7 +19,7 @@ import { batchLessons, makeLessons, type Episode, type Lesson, type PPOBatch } f
 import type { PPOConfig } from "./ppo-config.ts";
 import { createStepProgram, type StepGraph, type StepProgram } from "./step-program.ts";
 import { blockRunner, scoreTokens } from "./token-losses.ts";
-import { selectTrainables } from "./trainables.ts";
+import { freeGradients, selectTrainables } from "./trainables.ts";
 
 /** An episode before its values are known. */
 export type SampledEpisode = Omit<Episode, "values">;
@@ -156,7 +156,7 @@ export async function createPPOLearner(config: PPOConfig, backend: Backend, poli
       policyProgram.release();
       if (valueProgram !== policyProgram) valueProgram.release();
       for (const [, each] of optimizers) each.release();
-      for (const { gradient } of [...trainables, ...head, ...valueTrainables]) gradient.free();
+      freeGradients([...trainables, ...head, ...valueTrainables]);
       for (const { value } of head) value.free();
     },
   };

@@ -19,7 +19,7 @@ import type { RewardConfig } from "./reward-config.ts";
 import { createRowStream } from "./row-stream.ts";
 import { createStepProgram, type StepGraph } from "./step-program.ts";
 import { blockRunner } from "./token-losses.ts";
-import { selectTrainables } from "./trainables.ts";
+import { freeGradients, selectTrainables } from "./trainables.ts";
 import type { TrainingContext, TrainingOutcome } from "./training-context.ts";
 import { planSteps, runTrainingLoop } from "./training-loop.ts";
 import { openTraining, prepareOptions, type Training } from "./training-setup.ts";
@@ -110,6 +110,7 @@ async function train(config: RewardConfig, context: TrainingContext, training: T
   ).finally(() => {
     program.release();
     optimizer.release();
+    freeGradients(trainables);
   });
 }
 

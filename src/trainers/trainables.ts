@@ -14,3 +14,8 @@ export function selectTrainables(model: LanguageModel, backend: Backend, layersU
     .filter(([name]) => architecture.layerOf(config, name) >= firstTrained)
     .map(([name, value]) => ({ name, value, gradient: backend.allocate(value) }));
 }
+
+/** Gives the gradients' memory back; the parameters are the model's. */
+export function freeGradients(trainables: readonly Trainable[]): void {
+  for (const { gradient } of trainables) gradient.free();
+}
