@@ -50,7 +50,9 @@ export async function openTraining(config: TrainingArguments & TokenizerKeys, co
     const folder = await findModel(name as string, context, config.model_revision);
     const { tokenizer, writeChanges } = await loadRunTokenizer(folder, config, context, findModel);
     const resumePoint = await findResumePoint(config.output_dir, context.resume);
-    const model = await loadModel(resumePoint?.path ?? folder, backend, { head, seed: config.seed });
+    const loaded = await loadModel(resumePoint?.path ?? folder, backend, { head, seed: config.seed });
+    // The tokenizer's files are copied from here at each save; a checkpoint may be rotated away meanwhile.
+    const model = { ...loaded, folder };
     undo.push(() => freeModel(model));
     const save = async (target: string): Promise<void> => {
       await saveModel(model, target, { padTokenId: tokenizer.padId });
