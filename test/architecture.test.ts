@@ -17,7 +17,7 @@ const layers = [
   ["trainers"],
   ["self-play"],
   ["recipes"],
-  ["remote", "quickstart"],
+  ["remote", "quickstart", "doctor"],
   ["server"],
   ["cli"],
 ];

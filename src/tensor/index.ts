@@ -6,4 +6,5 @@ export { accumulate, grad } from "./grad.ts";
 export { evaluateGraph } from "./evaluate.ts";
 export { printGraph } from "./print.ts";
 export { verifyGraph } from "./verify.ts";
+export { caseValues, opCases, type OpCase } from "./op-cases.ts";
 export * from "./ops.ts";

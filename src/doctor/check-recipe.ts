@@ -1,0 +1,76 @@
+/** Everything that can be told of a recipe before it is run. */
+import type { ResolvedRecipe } from "../recipes/index.ts";
+import type { Backend } from "../runtime/index.ts";
+import { describeMachine } from "../runtime/index.ts";
+import { checkRollout } from "./check-rollout.ts";
+import { checkSettings } from "./check-settings.ts";
+import { checkTokenizer } from "./check-tokenizer.ts";
+import { findingOfError, type Finding } from "./finding.ts";
+import { forecastRun, planRun, type Forecast } from "./forecast.ts";
+import { openRecipe, type OpenedRecipe } from "./open-recipe.ts";
+import { surveyData, type Survey } from "./survey-data.ts";
+
+export interface RecipeCheck {
+  readonly findings: readonly Finding[];
+  /** Undefined where it was not asked for, or where something stands in the way. */
+  readonly forecast: Forecast | undefined;
+}
+
+export interface CheckRecipeOptions {
+  readonly backend: Backend;
+  /** Trains a few steps to measure time and memory; default true. */
+  readonly trial?: boolean;
+  readonly signal?: AbortSignal;
+  readonly onStage?: (stage: string) => void;
+}
+
+/** Never throws for what the training would throw: that is a finding. Writes nothing but temporary files. */
+export async function checkRecipe(recipe: ResolvedRecipe, options: CheckRecipeOptions): Promise<RecipeCheck> {
+  const findings: Finding[] = [];
+  let forecast: Forecast | undefined;
+  let opened: OpenedRecipe | undefined;
+  let survey: Survey | undefined;
+  try {
+    options.onStage?.("reading model and data");
+    opened = await openRecipe(recipe);
+    survey = await surveyData(recipe, opened, options.signal);
+    const { tokenizer, sizes, folder } = opened;
+    findings.push(...checkTokenizer({ method: recipe.method, tokenizer, vocabSize: sizes.vocabSize, isChat: survey.isChat }), ...survey.findings);
+    const plan = planRun(recipe, survey, opened);
+    findings.push(...checkSettings(recipe, plan.steps));
+    const isSound = findings.every(({ level }) => level !== "error");
+    if (options.trial !== false && isSound) {
+      options.onStage?.("training a few steps to measure");
+      forecast = await forecastRun(recipe, opened, survey, plan, options);
+      findings.push(...checkFit(forecast));
+    }
+    if (recipe.method === "ppo" && folder !== undefined && isSound) {
+      options.onStage?.("sampling and scoring");
+      findings.push(...(await checkRollout(recipe, { backend: options.backend, folder, tokenizer, prompts: survey.prompts })));
+    }
+  } catch (error) {
+    if (options.signal?.aborted === true) throw error;
+    findings.push(findingOfError(error));
+  } finally {
+    await survey?.close();
+    await opened?.dataset.close();
+  }
+  const rank = { error: 0, warning: 1, note: 2 };
+  const distinct = findings.filter((finding, i) => findings.findIndex(({ code, found }) => code === finding.code && found === finding.found) === i);
+  return { findings: distinct.sort((a, b) => rank[a.level] - rank[b.level]), forecast };
+}
+
+function checkFit({ peakBytes }: Forecast): Finding[] {
+  const { memoryBytes } = describeMachine();
+  if (peakBytes < 0.9 * memoryBytes) return [];
+  const gigabytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
+  return [
+    {
+      code: "doctor/memory-tight",
+      level: "warning",
+      found: `the run takes ${gigabytes(peakBytes)} of this machine's ${gigabytes(memoryBytes)} GiB`,
+      why: "the system may end the process, or swap",
+      action: "lower per_device_train_batch_size and raise gradient_accumulation_steps, or set gradient_checkpointing: true",
+    },
+  ];
+}
