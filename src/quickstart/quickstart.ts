@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { InterruptedError, SparError } from "../internal/errors.ts";
 import { loadRecipe, runRecipe, type Method, type TrainingOutcome } from "../recipes/index.ts";
+import { loadTokenizer } from "../tokenizer/index.ts";
 import { acquireRunLock, createFanOut, openRunDirectory, type RunDirectory, type SampleRow, type Tracker } from "../tracking/index.ts";
 import { measureCompletions, sampleCompletions, type MeasuredSide, type Sampled } from "./completions.ts";
 import { parseCurves, type Curves } from "./curves.ts";
@@ -11,7 +12,7 @@ import { loadOpenings } from "./openings.ts";
 import { renderHtml } from "./report-html.ts";
 import { renderMarkdown } from "./report-markdown.ts";
 import type { QuickstartReport } from "./report.ts";
-import { loadSentences, pairSentences, splitSentences } from "./sentences.ts";
+import { loadSentences, pairSentences, splitSentences, surroundPairs, tokenisePairs } from "./sentences.ts";
 
 const packageFile = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 
@@ -23,7 +24,11 @@ const openingsFile = packageFile("recipes/quickstart/openings.jsonl");
 const heldOutOpenings = 256;
 const heldOutSentences = 0.15;
 /** How often each positive sentence is compared in training, each time with another negative one. */
-const pairingRounds = 1;
+const pairingRounds = 2;
+/** Longest side of a pair; the policy's texts are shorter. */
+const pairTokens = 48;
+/** Completions of the untuned model, on training openings, that labelled sentences are put into. */
+const surroundingTexts = 256;
 const shownSamples = 24;
 
 export type StageName = "model" | "reward_model" | "ppo" | "report";
@@ -115,16 +120,28 @@ async function runStages(options: QuickstartOptions, directory: RunDirectory): P
   const ppoFlags = ["--sft_model_path", base, "--reward_model_path", rewardFolder, "--dataset_name", join(dataFolder, "openings"), "--output_dir", policyFolder, "--seed", String(seed), ...(options.flags?.ppo ?? [])];
   const maxNewTokens = await readResponseLength(ppoFlags);
   const openings = await loadOpenings(openingsFile, heldOutOpenings, seed);
-  const sample = (folder: string, tracker: Tracker): Promise<Sampled[]> =>
-    sampleCompletions(folder, openings.heldOut, { maxNewTokens, seed, signal, onProgress: (done) => tracker.progress({ stage: "sampling", done, total: heldOutOpenings, unit: "completions" }) });
+  const sample = (folder: string, prompts: readonly string[], tracker: Tracker): Promise<Sampled[]> =>
+    sampleCompletions(folder, prompts, { maxNewTokens, seed, signal, onProgress: (done) => tracker.progress({ stage: "sampling", done, total: prompts.length, unit: "completions" }) });
 
-  const before = await runStage("model", (tracker) => sample(base, tracker), (samples) => ({ samples }));
+  const { before, written } = await runStage(
+    "model",
+    // Held-out openings first: they are the same rows, with the same random numbers, as after the tuning.
+    async (tracker) => {
+      const samples = await sample(base, [...openings.heldOut, ...openings.train.slice(0, surroundingTexts)], tracker);
+      return { before: samples.slice(0, heldOutOpenings), written: samples.slice(heldOutOpenings) };
+    },
+    ({ before: samples }) => ({ samples }),
+  );
 
   const rewardModel = await runStage(
     "reward_model",
     async (tracker) => {
       const { train: known, heldOut } = splitSentences(await loadSentences(), heldOutSentences, seed);
-      const pairs = { train: pairSentences(known, pairingRounds, seed), test: pairSentences(heldOut, 1, seed) };
+      const tokenizer = await loadTokenizer(base);
+      const pairs = {
+        train: surroundPairs(pairSentences(known, pairingRounds, seed), tokenizer, { maxTokens: pairTokens, surroundings: written.map(({ ids }) => ids), seed }),
+        test: tokenisePairs(pairSentences(heldOut, 1, seed), tokenizer, pairTokens),
+      };
       await mkdir(join(dataFolder, "reward"), { recursive: true });
       for (const [split, rows] of Object.entries(pairs)) await writeRows(join(dataFolder, "reward", `${split}.jsonl`), rows);
       const flags = ["--model_name_or_path", base, "--dataset_name", join(dataFolder, "reward"), "--output_dir", rewardFolder, "--seed", String(seed), ...(options.flags?.reward ?? [])];
@@ -142,7 +159,7 @@ async function runStages(options: QuickstartOptions, directory: RunDirectory): P
   });
 
   const { after, sides } = await runStage("report", async (tracker) => {
-    const tuned = await sample(policyFolder, tracker);
+    const tuned = await sample(policyFolder, openings.heldOut, tracker);
     const models = { base, rewardModel: rewardFolder };
     return { after: tuned, sides: { before: await measureCompletions(before, models), after: await measureCompletions(tuned, models) } };
   });

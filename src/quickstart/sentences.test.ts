@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { loadSentences, normaliseText, pairSentences, parseSentences, splitSentences, type Sentence } from "./sentences.ts";
+import { loadSentences, normaliseText, pairSentences, parseSentences, splitSentences, surroundPairs, tokenisePairs, type Sentence } from "./sentences.ts";
 
 describe("loadSentences", () => {
   it("finds 3,000 sentences, half of them positive", async () => {
@@ -63,5 +63,38 @@ describe("pairSentences", () => {
   it("makes as many as the rarer side has", () => {
     const sentences: Sentence[] = ["a", "b", "c"].map((text, i) => ({ text, positive: i === 0 }));
     expect(pairSentences(sentences, 1, 1).length).toBe(1);
+  });
+});
+
+const tokenizer = { encode: (text: string) => text.split(" ").map(Number), eosId: 1 };
+
+describe("tokenisePairs", () => {
+  it("closes what is whole and cuts what is longer", () => {
+    expect(tokenisePairs([{ chosen: "5 6", rejected: "5 6 7 8" }], tokenizer, 3)).toEqual([{ chosen: "5 6", rejected: "5 6 7 8", chosen_ids: [5, 6, 1], rejected_ids: [5, 6, 7] }]);
+  });
+});
+
+describe("surroundPairs", () => {
+  const pairs = Array.from({ length: 200 }, () => ({ chosen: "5 6", rejected: "7 8" }));
+  const options = { maxTokens: 8, surroundings: [[20, 21, 22, 1, 23]], seed: 3 };
+
+  it("keeps each sentence whole, alone or amid what the model wrote, within the limit", () => {
+    const sides = surroundPairs(pairs, tokenizer, options).map(({ chosen_ids }) => chosen_ids.join(" "));
+    expect(sides.every((side) => side.includes("5 6") && side.split(" ").length <= 8)).toBe(true);
+    const alone = sides.filter((side) => side === "5 6 1").length;
+    expect(alone).toBeGreaterThan(60);
+    expect(alone).toBeLessThan(140);
+    expect(sides.some((side) => side.startsWith("5 6 2"))).toBe(true);
+    expect(sides.some((side) => /2\d 5 6$/.test(side))).toBe(true);
+    expect(sides.every((side) => side === "5 6 1" || !side.split(" ").includes("1"))).toBe(true);
+  });
+  it("draws for each side by itself, from the seed", () => {
+    const made = surroundPairs(pairs, tokenizer, options);
+    expect(made.some(({ chosen_ids, rejected_ids }) => chosen_ids.length !== rejected_ids.length)).toBe(true);
+    expect(surroundPairs(pairs, tokenizer, options)).toEqual(made);
+    expect(surroundPairs(pairs, tokenizer, { ...options, seed: 4 })).not.toEqual(made);
+  });
+  it("leaves a sentence without room alone", () => {
+    expect(surroundPairs([{ chosen: "2 3 4 5 6 7 8 9", rejected: "2" }], tokenizer, options)[0].chosen_ids).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
   });
 });

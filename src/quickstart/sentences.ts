@@ -4,6 +4,7 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { SparError } from "../internal/errors.ts";
 import { Random } from "../internal/rng.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
 
 export interface Sentence {
   readonly text: string;
@@ -86,4 +87,40 @@ export function pairSentences(sentences: readonly Sentence[], rounds: number, se
     random.shuffle(negative);
     return Array.from({ length: count }, (_, i) => ({ chosen: positive[i], rejected: negative[i] }));
   }).flat();
+}
+
+/** A row of the reward model's data: the ids are what it learns from, the texts are for people who read the file. */
+export interface TokenizedPair extends Pair {
+  readonly chosen_ids: readonly number[];
+  readonly rejected_ids: readonly number[];
+}
+
+type PairTokenizer = Pick<Tokenizer, "encode" | "eosId">;
+
+/** Sentences as they are, each to at most `maxTokens`, closed by the end token where they are whole. */
+export function tokenisePairs(pairs: readonly Pair[], tokenizer: PairTokenizer, maxTokens: number): TokenizedPair[] {
+  const encode = (text: string): number[] => closeText(tokenizer.encode(text), tokenizer).slice(0, maxTokens);
+  return pairs.map((pair) => ({ ...pair, chosen_ids: encode(pair.chosen), rejected_ids: encode(pair.rejected) }));
+}
+
+/**
+ * As tokenisePairs, with every other sentence in the midst of text that the language model wrote: `surroundings`, of which each side draws
+ * its own. The reward model will judge such text. Labelled sentences alone would teach it nothing about which of its features to
+ * trust there, and the policy would find the others.
+ */
+export function surroundPairs(pairs: readonly Pair[], tokenizer: PairTokenizer, { maxTokens, surroundings, seed }: { maxTokens: number; surroundings: readonly (readonly number[])[]; seed: number }): TokenizedPair[] {
+  const random = new Random(seed);
+  const encode = (text: string): number[] => {
+    const ids = tokenizer.encode(text);
+    const room = maxTokens - ids.length;
+    if (room < 2 || random.uniform() < 0.5) return closeText(ids, tokenizer).slice(0, maxTokens);
+    const around = surroundings[random.integer(surroundings.length)].slice(0, 1 + random.integer(room)).filter((id) => id !== tokenizer.eosId);
+    const before = random.integer(around.length + 1);
+    return [...around.slice(0, before), ...ids, ...around.slice(before)];
+  };
+  return pairs.map((pair) => ({ ...pair, chosen_ids: encode(pair.chosen), rejected_ids: encode(pair.rejected) }));
+}
+
+function closeText(ids: readonly number[], { eosId }: PairTokenizer): number[] {
+  return eosId === undefined ? [...ids] : [...ids, eosId];
 }
