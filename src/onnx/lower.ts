@@ -1,5 +1,5 @@
 /** Table 4 of 4: graph → ONNX, one row a primitive. Traps of single kernels are noted at their row. */
-import { isNode, sizeOf, type Graph, type Node, type PrimitiveName, type Shape, type Tensor, type TensorData } from "../tensor/index.ts";
+import { isNode, sameShape, sizeOf, type Graph, type Node, type PrimitiveName, type Shape, type Tensor, type TensorData } from "../tensor/index.ts";
 import type { AttributeValue, OnnxInitializer, OnnxModel, OnnxNode } from "./model.ts";
 
 export interface LowerOptions {
@@ -26,9 +26,14 @@ class Emitter {
 
   /** A node with one new output, whose name is returned. */
   value(op: string, inputs: readonly string[], attributes: Attributes = {}, domain = ""): string {
-    const name = `~${this.#next++}`;
+    const name = this.name();
     this.node(op, inputs, [name], attributes, domain);
     return name;
+  }
+
+  /** A fresh name. */
+  name(): string {
+    return `~${this.#next++}`;
   }
 
   node(op: string, inputs: readonly string[], outputs: readonly string[], attributes: Attributes = {}, domain = ""): void {
@@ -62,6 +67,50 @@ const reduction =
 const toInt32 = (to: Emitter, wide: string, output: string): void => to.node("Cast", [wide], [output], { to: int(onnxTypes.int32) });
 
 export const onnxTypes = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 } as const;
+
+/**
+ * The CPU kernel runs over all rows for each panel of 128 columns and 128 summands. While that part of x and of the result
+ * stays in a core's cache (512 rows: half a megabyte) it runs at its full rate, with thousands of rows at three quarters.
+ */
+const linear: Row<"linear"> = ({ params, inputs: [x, w, c], outputs: [y] }, [rows, weight, bias], [output], to) => {
+  const product = (part: string, added: string | undefined, name: string): void =>
+    to.node("Gemm", added === undefined ? [part, weight] : [part, weight, added], [name], { transB: int(params.transW) });
+  const blocks = Math.round(x.shape[0] / rowsInCache);
+  if (blocks < 2 || sizeOf(w.shape) < 512 * 512) return product(rows, bias, output);
+  const sizes = Array.from({ length: blocks }, (_, i) => Math.floor(((i + 1) * x.shape[0]) / blocks) - Math.floor((i * x.shape[0]) / blocks));
+  const split = (name: string): string[] => {
+    const parts = sizes.map(() => to.name());
+    to.node("Split", [name, to.integers(sizes)], parts, { axis: int(0) });
+    return parts;
+  };
+  const added = bias === undefined || !sameShape(c.shape, y.shape) ? sizes.map(() => bias) : split(bias);
+  const results = split(rows).map((part, i) => {
+    const name = to.name();
+    product(part, added[i], name);
+    return name;
+  });
+  to.node("Concat", results, [output], { axis: int(0) });
+};
+
+const rowsInCache = 512;
+
+/**
+ * aᵀ·b of two matrices, as weights' gradients are. The kernel transposes a anew for every panel of columns, so it is done
+ * once beforehand; and a result with far more rows than columns (a vocabulary) is computed lying on its side, for the reason
+ * given at `linear`.
+ */
+function weightGradient({ params: { alpha }, inputs: [a, b] }: Node<"matmul">, [first, second]: readonly string[], output: string, to: Emitter): void {
+  const flip = (name: string): string => to.value("Transpose", [name], { perm: [1, 0] });
+  const onSide = a.shape[1] > 2048 && a.shape[1] >= 4 * b.shape[1];
+  const product = onSide ? to.name() : output;
+  const factors = onSide ? [flip(second), first] : [flip(first), second];
+  if (alpha === 1) to.node("MatMul", factors, [product]);
+  else to.node("Gemm", factors, [product], { alpha });
+  if (onSide) to.node("Transpose", [product], [output], { perm: [1, 0] });
+}
+
+/** Below this many multiplications another node costs more than it saves. */
+const worthTransposing = 1 << 24;
 
 const table: { [P in PrimitiveName]: Row<P> } = {
   input: () => undefined,
@@ -108,12 +157,14 @@ const table: { [P in PrimitiveName]: Row<P> } = {
     toInt32(to, wide, indices);
   },
 
-  matmul: ({ params: { transA, transB, alpha }, inputs: [a, b] }, inputs, outputs, to) => {
-    if (!transA && !transB && alpha === 1) to.node("MatMul", inputs, outputs);
+  matmul: (node, inputs, outputs, to) => {
+    const { params: { transA, transB, alpha }, inputs: [a, b] } = node;
+    if (a.shape.length === 2 && transA && !transB && sizeOf(a.shape) * b.shape[1] >= worthTransposing) weightGradient(node, inputs, outputs[0], to);
+    else if (!transA && !transB && alpha === 1) to.node("MatMul", inputs, outputs);
     else if (a.shape.length === 2 && b.shape.length === 2) to.node("Gemm", inputs, outputs, { transA: int(transA), transB: int(transB), alpha });
     else to.node("FusedMatMul", inputs, outputs, { transA: int(transA), transB: int(transB), alpha }, microsoft);
   },
-  linear: ({ params }, inputs, outputs, to) => to.node("Gemm", inputs, outputs, { transB: int(params.transW) }),
+  linear,
 
   gather: direct("Gather"),
   gatherElements: direct("GatherElements", "", { axis: int(-1) }),

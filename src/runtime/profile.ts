@@ -9,6 +9,8 @@ export interface ProfileRow {
   readonly runs: number;
   /** Seconds in the kernel, all runs together. */
   readonly seconds: number;
+  /** Seconds of the fastest run: what the node costs when nothing disturbs it. */
+  readonly fastest: number;
   /** Bytes written by the last run, as ONNX Runtime counts them. */
   readonly outputBytes: number;
 }
@@ -28,28 +30,31 @@ export function parseProfile(json: string): ProfileRow[] {
   } catch (cause) {
     throw new SparError("runtime/invalid-profile", "parseProfile: expected ONNX Runtime's JSON events, got something else", { cause });
   }
-  const rows = new Map<string, { name: string; op: string; runs: number; seconds: number; outputBytes: number }>();
+  const rows = new Map<string, { name: string; op: string; runs: number; seconds: number; fastest: number; outputBytes: number }>();
   const suffix = "_kernel_time";
   for (const event of events as TraceEvent[]) {
     if (event.cat !== "Node" || event.name?.endsWith(suffix) !== true) continue;
     const name = event.name.slice(0, -suffix.length);
     let row = rows.get(name);
-    if (row === undefined) rows.set(name, (row = { name, op: event.args?.op_name ?? "", runs: 0, seconds: 0, outputBytes: 0 }));
+    if (row === undefined) rows.set(name, (row = { name, op: event.args?.op_name ?? "", runs: 0, seconds: 0, fastest: Infinity, outputBytes: 0 }));
     row.runs++;
-    row.seconds += (event.dur ?? 0) / 1e6;
+    const seconds = (event.dur ?? 0) / 1e6;
+    row.seconds += seconds;
+    row.fastest = Math.min(row.fastest, seconds);
     row.outputBytes = Number(event.args?.output_size ?? 0);
   }
   return [...rows.values()].sort((a, b) => b.seconds - a.seconds);
 }
 
-/** Sums by operator, slowest first: where the time goes. */
-export function sumProfileByOp(rows: readonly ProfileRow[]): { op: string; nodes: number; seconds: number }[] {
-  const sums = new Map<string, { op: string; nodes: number; seconds: number }>();
-  for (const { op, seconds } of rows) {
+/** Sums by operator, slowest first: where the time goes. `fastest` is that of one run in which nothing was disturbed. */
+export function sumProfileByOp(rows: readonly ProfileRow[]): { op: string; nodes: number; seconds: number; fastest: number }[] {
+  const sums = new Map<string, { op: string; nodes: number; seconds: number; fastest: number }>();
+  for (const { op, seconds, fastest } of rows) {
     let sum = sums.get(op);
-    if (sum === undefined) sums.set(op, (sum = { op, nodes: 0, seconds: 0 }));
+    if (sum === undefined) sums.set(op, (sum = { op, nodes: 0, seconds: 0, fastest: 0 }));
     sum.nodes++;
     sum.seconds += seconds;
+    sum.fastest += fastest;
   }
   return [...sums.values()].sort((a, b) => b.seconds - a.seconds);
 }

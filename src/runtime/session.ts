@@ -80,6 +80,8 @@ function configureSession(api: OrtApi, pointer: bigint, constants: Constants, op
   api.call("SetSessionGraphOptimizationLevel", pointer, allOptimizations);
   const set = (key: string, value: string): void => api.call("AddSessionConfigEntry", pointer, encodeCString(key), encodeCString(value));
   set("session.use_env_allocators", "1");
+  // A transpose before a product is there for speed (see `weightGradient` in onnx/lower.ts): these would put it back into the product.
+  set("optimization.disable_specified_optimizers", "GemmTransposeFusion;MatmulTransposeFusion");
   if (options.profile === true) {
     const prefix = path.join(tmpdir(), `spar-profile-${process.pid}`);
     api.call("EnableProfiling", pointer, process.platform === "win32" ? encodeWideString(prefix) : encodeCString(prefix));

@@ -1,0 +1,58 @@
+/** Products large enough to be lowered in parts or through transposes; small ones are covered by the op cases. */
+import { describe, expect, it } from "vitest";
+import { buildGraph, input, linear, matmul, type Shape, type Tensor } from "../tensor/index.ts";
+import { createCpuBackend, type DeviceBuffer } from "./index.ts";
+
+async function run(shapes: readonly Shape[], build: (...xs: Tensor[]) => Tensor): Promise<{ xs: Float32Array[]; y: Float32Array; shape: Shape }> {
+  const backend = createCpuBackend();
+  try {
+    const graph = buildGraph({ y: build(...shapes.map((shape, i) => input(`x${i}`, "float32", shape))) });
+    const feeds = new Map<string, DeviceBuffer>();
+    const xs: Float32Array[] = [];
+    for (const [name, tensor] of graph.inputs) {
+      const buffer = backend.allocate(tensor);
+      const data = (buffer.host as Float32Array).map((_, i) => ((i * 7919 + xs.length * 31) % 1009) / 1009 - 0.5);
+      await backend.write(buffer, data);
+      xs.push(data);
+      feeds.set(name, buffer);
+    }
+    const output = graph.outputs.get("y") as Tensor;
+    const y = backend.allocate(output);
+    await (await backend.compile(graph)).run(feeds, new Map([["y", y]]));
+    return { xs, y: (y.host as Float32Array).slice(), shape: output.shape };
+  } finally {
+    backend.close();
+  }
+}
+
+/** Compares entries spread over all rows and columns, both edges included. */
+function expectEntries(y: Float32Array, [rows, columns]: Shape, entry: (r: number, c: number) => number): void {
+  for (let i = 0; i <= 60; i++) {
+    const r = Math.min(rows - 1, Math.floor((i * rows) / 60));
+    const c = Math.min(columns - 1, (i * 131) % columns);
+    expect(y[r * columns + c], `[${r}, ${c}]`).toBeCloseTo(entry(r, c), 3);
+  }
+}
+
+const dot = (n: number, term: (k: number) => number): number => Array.from({ length: n }, (_, k) => term(k)).reduce((a, b) => a + b, 0);
+
+describe("large products", () => {
+  it.each([false, true])("linear over many rows, w transposed: %s, with a bias or something added to each row", async (transW) => {
+    const [M, K, N] = [1030, 513, 520];
+    for (const added of [[N], [M, N]]) {
+      const { xs: [x, w, c], y, shape } = await run([[M, K], transW ? [N, K] : [K, N], added], (a, b, d) => linear(a, b, d, { transW }));
+      expect(shape).toEqual([M, N]);
+      expectEntries(y, shape, (r, n) => dot(K, (k) => x[r * K + k] * w[transW ? n * K + k : k * N + n]) + c[(added.length === 1 ? 0 : r * N) + n]);
+    }
+  });
+
+  it.each([
+    [520, 260, 130, 1],
+    [130, 4100, 40, 1],
+    [130, 4100, 40, 0.5],
+  ])("transposed first factor: [%i, %i]ᵀ · […, %i] × %d", async (K, M, N, alpha) => {
+    const { xs: [a, b], y, shape } = await run([[K, M], [K, N]], (p, q) => matmul(p, q, { transA: true, alpha }));
+    expect(shape).toEqual([M, N]);
+    expectEntries(y, shape, (r, n) => alpha * dot(K, (k) => a[k * M + r] * b[k * N + n]));
+  });
+});
