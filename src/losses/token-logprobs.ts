@@ -1,5 +1,5 @@
 /** From logits to what losses need: log-probs of given tokens, and how sure and how right the model was. */
-import { argMax, cast, equal, exp, mul, neg, sum, tokenLogprobs, type Tensor } from "../tensor/index.ts";
+import { cast, equal, exp, gatherElements, matmul, max, mul, neg, reshape, sum, tokenLogprobs, type Tensor } from "../tensor/index.ts";
 
 /**
  * Log-probs of `labels` int32 [M] under `logits` [M, V] ÷ temperature: `logprobs` [M], `logSoftmax` [M, V].
@@ -13,10 +13,15 @@ export function temperedLogprobs(logits: Tensor, labels: Tensor, temperature = 1
 
 /** Σ wₘ·Hₘ, H = −Σᵥ p·log p in nats, of log-softmax [M, V] and weights [M]. */
 export function weightedEntropy(logSoftmax: Tensor, weights: Tensor): Tensor {
-  return neg(sum(mul(weights, sum(mul(exp(logSoftmax), logSoftmax), [1]))));
+  const [M, V] = logSoftmax.shape;
+  // A product of a row and a column each, so that p·log p is never written down.
+  const rows = matmul(reshape(exp(logSoftmax), [M, 1, V]), reshape(logSoftmax, [M, V, 1]));
+  return neg(sum(mul(weights, reshape(rows, [M]))));
 }
 
 /** Σ wₘ·[the likeliest token is label m], of log-softmax [M, V], labels int32 [M] and weights [M]. */
 export function weightedAccuracy(logSoftmax: Tensor, labels: Tensor, weights: Tensor): Tensor {
-  return sum(mul(weights, cast(equal(argMax(logSoftmax, 1), labels), "float32")));
+  // Not by argMax, which is slow on the CPU; a label that ties with another token counts.
+  const ofLabels = gatherElements(logSoftmax, reshape(labels, [labels.shape[0], 1]));
+  return sum(mul(weights, reshape(cast(equal(ofLabels, max(logSoftmax, [1], true)), "float32"), labels.shape)));
 }

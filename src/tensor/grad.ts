@@ -14,8 +14,13 @@ function unbroadcast(gradient: Tensor, shape: readonly number[]): Tensor {
   return t.reshape(t.sum(gradient, axes), shape);
 }
 
-/** a + b, where scattered rows keep the other side as their base: the dense sum is then done in place. */
+/**
+ * a + b, where scattered rows keep the other side as their base (the dense sum is then done in place), and neighbouring
+ * slices are joined instead of padded and added.
+ */
 export function accumulate(a: Tensor, b: Tensor): Tensor {
+  const joined = joinNeighbours(a, b) ?? joinNeighbours(b, a);
+  if (joined !== undefined) return joined;
   for (const [scattered, base] of [
     [a, b],
     [b, a],
@@ -27,6 +32,17 @@ export function accumulate(a: Tensor, b: Tensor): Tensor {
     }
   }
   return t.add(a, b);
+}
+
+/** Two padded tensors as one, where `second` begins at the place along the axis where `first` ends. */
+function joinNeighbours({ node: first }: Tensor, { node: second }: Tensor): Tensor | undefined {
+  if (!isNode(first, "pad") || !isNode(second, "pad") || first.params.axis !== second.params.axis) return undefined;
+  const { axis, before } = first.params;
+  if (before + first.inputs[0].shape[axis] !== second.params.before) return undefined;
+  const parts = [first, second].flatMap(({ inputs: [x] }) => (isNode(x.node, "concat") && x.node.params.axis === axis ? x.node.inputs : [x]));
+  const whole = t.concat(parts, axis);
+  const { after } = second.params;
+  return before === 0 && after === 0 ? whole : t.pad(whole, axis, before, after);
 }
 
 /**

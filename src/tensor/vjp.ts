@@ -4,7 +4,7 @@
  * `grad.ts` sums over broadcast axes. "none" marks what is never differentiated.
  */
 import type { PrimitiveName } from "./primitive.ts";
-import { apply, type Node, type Tensor } from "./tensor.ts";
+import { apply, isNode, sameShape, type Node, type Tensor } from "./tensor.ts";
 import * as t from "./ops.ts";
 
 type Gradients = readonly (Tensor | undefined)[];
@@ -118,8 +118,11 @@ export const vjp: { [P in PrimitiveName]: Row<P> } = {
   linear: (node, dy) => {
     const [x, w, c] = node.inputs;
     const { transW } = node.params;
-    const dx = t.linear(dy, w, undefined, { transW: !transW });
-    const dw = transW ? t.matmul(dy, x, { transA: true }) : t.matmul(x, dy, { transA: true });
+    // Factors of whole rows (of a vocabulary of logits, say) are applied on the narrow side.
+    const { core, scale } = dy.shape[1] > x.shape[1] ? splitRowScale(dy) : { core: dy, scale: undefined };
+    const scaled = (rows: Tensor): Tensor => (scale === undefined ? rows : t.mul(rows, scale));
+    const dx = scaled(t.linear(core, w, undefined, { transW: !transW }));
+    const dw = transW ? t.matmul(core, scaled(x), { transA: true }) : t.matmul(scaled(x), core, { transA: true });
     return c === undefined ? [dx, dw] : [dx, dw, dy];
   },
 
@@ -141,8 +144,9 @@ export const vjp: { [P in PrimitiveName]: Row<P> } = {
     const probabilities = t.exp(node.outputs[1]);
     let d: Tensor | undefined;
     if (ofLabels !== undefined) {
-      const g = t.reshape(ofLabels, [M, 1]);
-      d = apply("scatterElements", [t.reshape(labels, [M, 1]), g, t.mul(probabilities, t.neg(g))], { width: V })[0];
+      const minusOne = t.expand(t.scalar(-1), [M, 1]);
+      const difference = apply("scatterElements", [t.reshape(labels, [M, 1]), minusOne, probabilities], { width: V })[0];
+      d = t.mul(difference, t.neg(t.reshape(ofLabels, [M, 1])));
     }
     if (ofAll !== undefined) {
       const more = t.sub(ofAll, t.mul(probabilities, t.sum(ofAll, [1], true)));
@@ -190,6 +194,20 @@ export const vjp: { [P in PrimitiveName]: Row<P> } = {
   },
   cachedAttention: "none",
 };
+
+/** A gradient [M, N] that is core × scale, where scale is [M, 1] or a scalar. */
+function splitRowScale(gradient: Tensor): { core: Tensor; scale: Tensor | undefined } {
+  const { node } = gradient;
+  if (isNode(node, "mul")) {
+    for (const [core, factor] of [node.inputs, node.inputs.toReversed()]) {
+      const ofRows = factor.shape.length === 0 || sameShape(factor.shape, [gradient.shape[0], 1]);
+      if (!ofRows || !sameShape(core.shape, gradient.shape)) continue;
+      const inner = splitRowScale(core);
+      return { core: inner.core, scale: inner.scale === undefined ? factor : t.mul(inner.scale, factor) };
+    }
+  }
+  return { core: gradient, scale: undefined };
+}
 
 /** Φ(x) = ½ erfc(−x/√2) by tanh-free means: σ is exact where |x| is large; erf by the gelu primitive itself, Φ(x) = gelu(x)/x. */
 function normalCdf(x: Tensor): Tensor {
