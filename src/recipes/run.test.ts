@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { SparError } from "../internal/errors.ts";
+import { InterruptedError, SparError } from "../internal/errors.ts";
 import type { RunEvent, Tracker } from "../tracking/index.ts";
 import type { TrainingContext } from "../trainers/configs.ts";
 import { parseRecipe } from "./load.ts";
@@ -143,4 +143,27 @@ test("the control file reaches the training", async () => {
 test("output_dir that is a file", async () => {
   writeFileSync(join(folder, "out"), "");
   await expect(runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 1) })).rejects.toMatchObject({ code: "run/folder-not-writable" });
+});
+
+test("rows that cannot be written end the run, and run.json says so", async () => {
+  const train: NonNullable<RunRecipeOptions["train"]> = async (_, context: TrainingContext) => {
+    context.tracker.metrics({ step: 1, loss: 1 });
+    // Stands in for a full disk: this row does not become a line.
+    context.tracker.metrics({ step: 2n as unknown as number });
+    throw new Error("never reached");
+  };
+  await expect(runRecipe(await makeRecipe(), { ...options, train })).rejects.toThrow(/BigInt/);
+  expect(JSON.parse(read("run.json"))).toMatchObject({ status: "failed", error: { code: "internal/bug" } });
+  expect(rows("metrics.jsonl")).toHaveLength(1);
+  expect(rows("events.jsonl").at(-1)).toMatchObject({ code: "internal/bug", level: "error" });
+});
+
+test("stopped before the first step is stopped, not failed; what a killed writer left goes", async () => {
+  mkdirSync(join(folder, "out", ".spar-aside-1-0-checkpoint-5"), { recursive: true });
+  const train: NonNullable<RunRecipeOptions["train"]> = async () => {
+    throw new InterruptedError("tokenising the data was stopped");
+  };
+  await expect(runRecipe(await makeRecipe("--resume"), { ...options, train })).rejects.toBeInstanceOf(InterruptedError);
+  expect(JSON.parse(read("run.json"))).toMatchObject({ status: "stopped", error: null });
+  expect(readdirSync(join(folder, "out")).filter((name) => name.startsWith("."))).toEqual([]);
 });
