@@ -1,9 +1,9 @@
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { commands } from "../src/cli/commands.ts";
-import { type HubServer, startHubServer } from "./fixtures/hub-server.ts";
-import { findHubIds, isCovered, openScratchClone, parseMarkdownCommands, root, writePageFile } from "./markdown-commands.ts";
+import { findHubIds, isCovered, parseMarkdownCommands, root } from "./markdown-commands.ts";
+import { describePage } from "./run-page.ts";
 
 const readme = readFileSync(join(root, "README.md"), "utf8");
 const steps = parseMarkdownCommands(readme);
@@ -54,12 +54,6 @@ describe("reading commands out of a page", () => {
 });
 
 describe("README", () => {
-  test("links lead to files that exist", () => {
-    const links = [...readme.matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)].map((match) => match[1] ?? "");
-    expect(links.length).toBeGreaterThan(3);
-    expect(links.filter((link) => !existsSync(join(root, link)))).toEqual([]);
-  });
-
   test("shows commands", () => {
     expect(steps.filter((step) => step.kind === "command").length).toBeGreaterThan(1);
   });
@@ -71,37 +65,4 @@ describe("README", () => {
   });
 });
 
-describe.skipIf(process.platform === "win32")("README, command by command", () => {
-  let clone: ReturnType<typeof openScratchClone>;
-  let hub: HubServer | undefined;
-  beforeAll(async () => {
-    // Every hub id of the page leads to a small model under that name, on a server that speaks the hub's protocol.
-    const small = join(root, "test/fixtures/parity/models/stories260K");
-    const ids = findHubIds(steps);
-    if (ids.length > 0) hub = await startHubServer({ models: Object.fromEntries(ids.map((id) => [id, small])) });
-    clone = openScratchClone(hub === undefined ? {} : { HF_ENDPOINT: hub.url, HF_TOKEN: "", HF_HUB_OFFLINE: "" });
-  });
-  afterAll(async () => {
-    clone.remove();
-    await hub?.close();
-  });
-
-  for (const step of steps) {
-    if (step.kind === "file") {
-      test(`line ${step.line}: writes ${step.name}`, () => {
-        writePageFile(clone.folder, step.name, step.content);
-        expect(existsSync(join(clone.folder, step.name))).toBe(true);
-      });
-    } else if (step.coveredBy !== undefined) {
-      const by = step.coveredBy;
-      test(`line ${step.line}: ${by} runs: ${step.command}`, () => {
-        expect(isCovered(step.command, by), `${by} must run this line of README.md: ${step.command}`).toBe(true);
-      });
-    } else {
-      test(`line ${step.line}: ${step.command}`, { timeout: 120_000 }, async () => {
-        const { code, output } = await clone.run(step.command, 115_000);
-        expect(code, output.slice(-4000)).toBe(0);
-      });
-    }
-  }
-});
+describePage("README.md");
