@@ -1,9 +1,12 @@
 /** What people get wrong, through the real command line: the exit code, what is said, and that nothing is left behind. */
 import { execFileSync } from "node:child_process";
 import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statfsSync, writeFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { createWorkplace, readFixtureRows, tinyModel, type Workplace } from "../invariants/tiny-run.ts";
 import { parseRows, runSpar } from "./spar.ts";
+
+// Several whole processes a test: seconds on an idle machine, minutes on one that trains beside it.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let place: Workplace;
 let data: string;

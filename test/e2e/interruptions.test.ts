@@ -1,9 +1,12 @@
 /** Runs that are killed, interrupted, asked to stop, or find their files damaged: what comes out in the end is the same. */
 import { cpSync, existsSync, readFileSync, readdirSync, truncateSync, writeFileSync, appendFileSync, mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { createWorkplace, findDifferences, readFixtureRows, readTree, tinyModel, type Workplace } from "../invariants/tiny-run.ts";
 import { parseRows, runSpar, startSpar } from "./spar.ts";
+
+// Several whole processes a test: seconds on an idle machine, minutes on one that trains beside it.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 let place: Workplace;
 let recipe: string;
