@@ -24,7 +24,7 @@ const openingsFile = packageFile("recipes/quickstart/openings.jsonl");
 const heldOutOpenings = 256;
 const heldOutSentences = 0.15;
 /** How often each positive sentence is compared in training, each time with another negative one. */
-const pairingRounds = 2;
+const pairingRounds = 4;
 /** Longest side of a pair; the policy's texts are shorter. */
 const pairTokens = 48;
 /** Completions of the untuned model, on training openings, that labelled sentences are put into. */
