@@ -8,7 +8,7 @@ import type { JsonValue } from "../checkpoint/index.ts";
 import { createLoader, preparePrompts, type PreparedRows, type TokenizedPrompt } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
 import { createGenerator, createScorer, type Generator, type Scorer } from "../generation/index.ts";
-import { freeModel, loadModel, saveModel, type LanguageModel } from "../models/index.ts";
+import { freeModel, loadModel, type LanguageModel } from "../models/index.ts";
 import { createRewards, type RewardSet } from "../rewards/index.ts";
 import { clipScores, createAdaptiveKLController, createFixedKLController, createRunningNormalizer, penalizeMissingEnd, type ScoreMoments } from "../rollout/index.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
@@ -108,7 +108,7 @@ async function train(config: PPOConfig, context: TrainingContext, training: Trai
           tokens,
         };
       },
-      save: (folder) => saveModel(policy, folder),
+      save: training.save,
       buffers: () => learner.buffers(),
       getState: (): { [key: string]: JsonValue } => ({
         steps: learner.steps,
