@@ -16,13 +16,16 @@ export interface Forecast {
   readonly secondsPerStep: number;
   /** Training alone: preparing data, evaluation and saving come on top. */
   readonly seconds: number;
-  /** Peak memory of the process (resident set), as measured in the trial. */
+  /** Peak memory of the process (resident set): measured in the trial, and the graphs of further shapes on top. */
   readonly peakBytes: number;
   /** Parts of it: buffers (weights, gradients, moments, batches) and the intermediate values of the largest graph. */
   readonly bufferBytes: number;
   readonly intermediateBytes: number;
   readonly availableBytes: number;
 }
+
+/** Shapes whose graphs a training keeps ready. */
+const keptGraphs = 16;
 
 export function planRun(recipe: ResolvedRecipe, { lengths }: Survey, { sizes }: OpenedRecipe): BatchPlan {
   const { config } = recipe;
@@ -53,14 +56,17 @@ export async function forecastRun(recipe: ResolvedRecipe, opened: OpenedRecipe, 
   const scale = plan.microBatches / plan.batches.length;
   const compiles = isPPO ? plan.batches.length === 0 ? 0 : 1 : countCompiles(plan.batches);
   const seconds = plan.batches.reduce((sum, { cost }) => sum + timing.micro(cost), 0) * scale + stepCount * timing.optimizer + compiles * trial.compileSeconds;
+  const shapes = new Set(plan.batches.map(({ shape }) => shape)).size;
+  // The trial makes a graph or two; a run keeps one for each of its last shapes.
+  const moreGraphs = isPPO ? 0 : Math.max(0, Math.min(keptGraphs, shapes) - trial.graphs);
   return {
     rows: survey.lengths.length,
     steps: stepCount,
-    shapes: new Set(plan.batches.map(({ shape }) => shape)).size,
+    shapes,
     compiles,
     secondsPerStep: seconds / stepCount,
     seconds,
-    peakBytes: process.resourceUsage().maxRSS * 1024,
+    peakBytes: process.resourceUsage().maxRSS * 1024 + moreGraphs * trial.graphBytes,
     bufferBytes: trial.bufferBytes,
     intermediateBytes: trial.intermediateBytes,
     availableBytes,

@@ -30,6 +30,11 @@ test("the plan of a graph counts what lives at one time, and the products' work"
   expect(flops).toBe(2 * 10 * 20 * 30 + 2 * 10 * 30 * 5);
 });
 
+test("outputs bound over inputs of their name are not the plan's", () => {
+  const x = input("x", "float32", [10]);
+  expect(planGraph(buildGraph({ x: mul(exp(x), x) })).peakBytes).toBe(40);
+});
+
 test("a run's batches: steps as the trainer counts, heavier where longer", async () => {
   const { config } = await parseRecipe({ method: "sft", flags: ["--model_name_or_path", "m", "--dataset_name", "d", "--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "2", "--num_train_epochs", "2"] });
   const rows = Array.from({ length: 18 }, (_, i) => ({ tokens: i < 9 ? 10 : 100, scored: 5 }));

@@ -24,7 +24,8 @@ interface Step {
  */
 export function planGraph(graph: Graph): GraphPlan {
   const steps: readonly Step[] = lower(graph).nodes;
-  const bound = new Set([...graph.inputs.keys(), ...graph.outputs.keys()]);
+  // An output over an input of its name is called `name:out` in the lowered model.
+  const bound = new Set([...graph.inputs.keys(), ...[...graph.outputs.keys()].flatMap((name) => [name, `${name}:out`])]);
   return {
     peakBytes: findPeak(orderSteps(steps), measureValues(graph, steps), bound),
     flops: graph.nodes.reduce((sum, node) => sum + countFlops(node), 0),
@@ -87,7 +88,7 @@ function findPeak(order: readonly Step[], bytes: ReadonlyMap<string, number>, bo
   let live = 0;
   let peak = 0;
   for (const [i, { op, inputs, outputs }] of order.entries()) {
-    const replaced = inPlace.has(op) ? inputs.map(ownerOf).find((name) => lastUse.get(name) === i && held.get(name) === bytes.get(outputs[0])) : undefined;
+    const replaced = inPlace.has(op) ? inputs.map(ownerOf).find((name) => held.has(name) && lastUse.get(name) === i && held.get(name) === bytes.get(outputs[0])) : undefined;
     for (const name of outputs) {
       if (name === "" || bound.has(name) || owner.has(name)) continue;
       const size = bytes.get(name) ?? 0;

@@ -19,11 +19,12 @@ export interface Trial {
   readonly steps: readonly TrialStep[];
   /** To make one step graph ready. */
   readonly compileSeconds: number;
+  /** By which the process grows for a step graph that is kept (on average), and how many were made. */
+  readonly graphBytes: number;
+  readonly graphs: number;
   /** Bytes of all buffers, and of the intermediate values of the largest graph. */
   readonly bufferBytes: number;
   readonly intermediateBytes: number;
-  /** Multiplications and additions of a step's graphs, by label. */
-  readonly watched: WatchingBackend["graphs"];
 }
 
 export interface TrialOptions {
@@ -78,9 +79,10 @@ export async function runTrial(recipe: ResolvedRecipe, options: TrialOptions): P
   return {
     steps,
     compileSeconds: Math.max(0, ...stepGraphs.map(({ compileSeconds }) => compileSeconds)),
+    graphBytes: stepGraphs.reduce((sum, { compileBytes }) => sum + compileBytes, 0) / Math.max(1, stepGraphs.length),
+    graphs: stepGraphs.length,
     bufferBytes: watching.peakBytes,
     intermediateBytes: Math.max(0, ...watching.graphs.map(({ peakBytes }) => peakBytes)),
-    watched: watching.graphs,
   };
 }
 

@@ -6,6 +6,8 @@ import { planGraph, type GraphPlan } from "./plan-memory.ts";
 export interface WatchedGraph extends GraphPlan {
   readonly label: string;
   readonly compileSeconds: number;
+  /** By which the process grew meanwhile. */
+  readonly compileBytes: number;
   /** Of each run. */
   readonly runSeconds: number[];
 }
@@ -57,9 +59,9 @@ export function watchBackend(backend: Backend, beforeTaking: (bytes: number) => 
       const plan = planGraph(graph);
       largestGraph = Math.max(largestGraph, plan.peakBytes);
       beforeTaking(live + largestGraph);
-      const start = performance.now();
+      const [start, before] = [performance.now(), process.memoryUsage.rss()];
       const executable = await backend.compile(graph, options);
-      const watched: WatchedGraph = { ...plan, label: options?.label ?? "", compileSeconds: (performance.now() - start) / 1000, runSeconds: [] };
+      const watched: WatchedGraph = { ...plan, label: options?.label ?? "", compileSeconds: (performance.now() - start) / 1000, compileBytes: Math.max(0, process.memoryUsage.rss() - before), runSeconds: [] };
       graphs.push(watched);
       return {
         async run(inputs, outputs) {
