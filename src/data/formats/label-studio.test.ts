@@ -49,9 +49,14 @@ describe("Label Studio's export", () => {
     expect(convert(task([annotate("right", true), annotate(undefined), contradiction, annotate("left")]))).toMatchObject({ chosen: "This." });
   });
 
+  it("takes an empty answer for one that ended at once", () => {
+    expect(convert(task([annotate("right")], { prompt: "p", answer1: "", answer2: "b" }))).toEqual({ kind: "preference", prompt: "p\n", chosen: "b", rejected: "" });
+    expect(() => convert(task([annotate("left")], { prompt: "p", answer1: "", answer2: "" }))).toThrow("both answers are the same");
+  });
+
   it("says what is wrong with a task", () => {
     expect(() => convert(task([annotate("middle" as Choice)]))).toThrow('expected left or right as the selected side, found "middle"');
-    expect(() => convert(task([annotate("left")], { prompt: "p", answer1: "", answer2: "b" }))).toThrow("column answer1 is empty");
+    expect(() => convert(task([annotate("left")], { prompt: "", answer1: "a", answer2: "b" }))).toThrow("column prompt is empty");
     expect(() => convert(task([annotate("left")], { prompt: "p", answer1: "a" }))).toThrow("expected two answers (answer1, answer2) in data");
     expect(() => convert({ data: { prompt: "p", answer1: "a", answer2: "b" } })).toThrow("expected a list of annotations");
     expect(() => convert({ id: 1, annotations: [] })).toThrow("expected a task with data");

@@ -20,7 +20,7 @@ export function makeTaskPrompt(row: Row, chat: boolean): Content {
 
 /**
  * The answer that most annotators chose, and the other.
- * @throws {RowLeftOut} where nobody chose, or as many the one as the other
+ * @throws {RowLeftOut} where nobody chose, or as many the one as the other, or there is no difference
  */
 export function makeTaskAnswers(row: Row, chat: boolean): { chosen: Content; rejected: Content } {
   const data = readData(row);
@@ -29,7 +29,10 @@ export function makeTaskAnswers(row: Row, chat: boolean): { chosen: Content; rej
   const votes = countVotes(row);
   if (votes.left + votes.right === 0) throw new RowLeftOut("without a choice between the answers");
   if (votes.left === votes.right) throw new RowLeftOut("annotators are divided");
-  const [left, right] = columns.map((column) => makeAnswer(readFilledText(data, column), chat)) as [Content, Content];
+  // An empty answer is one too: a model that ended at once.
+  const [first, second] = columns.map((column) => readText(data, column)) as [string, string];
+  if (first === second) throw new RowLeftOut("both answers are the same");
+  const [left, right] = [makeAnswer(first, chat), makeAnswer(second, chat)];
   return votes.left > votes.right ? { chosen: left, rejected: right } : { chosen: right, rejected: left };
 }
 
