@@ -151,12 +151,11 @@ loss_type: dft
 });
 
 test("rules between keys are checked beside wrong values", async () => {
-  const text = "learning_rate: fast\nreward_funcs: [rule:length]\nreward_weights: [1, 2]\nstop_token: eos\nstop_token_id: 3\nnum_mini_batches: 3\n";
+  const text = "learning_rate: fast\nreward_funcs: [rule:length]\nreward_weights: [1, 2]\nstop_token: eos\nstop_token_id: 3\n";
   expect(await problemsOf(parse("ppo", text))).toEqual([
     'recipe.yaml:1: learning_rate: expected a number (at least 0), found "fast"',
     "recipe.yaml:3: reward_weights: expected a weight for each reward (1), found 2",
     "recipe.yaml:5: stop_token_id: expected stop_token or stop_token_id, found both",
-    "recipe.yaml:6: num_mini_batches: expected a divisor of the batch, per_device_train_batch_size × gradient_accumulation_steps = 8, found 3",
     "recipe.yaml: sft_model_path or model_name_or_path is missing: the policy to start from (a folder or a hub id)",
     "recipe.yaml: datasets or dataset_name is missing: the data to train on",
   ]);
