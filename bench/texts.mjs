@@ -1,0 +1,25 @@
+/** Random texts of an exact number of tokens, for trainers that read texts. */
+
+/**
+ * Texts for rows of several parts: part i of every row is `lengths[i]` tokens long, also where it follows part 0 directly (as
+ * completions follow their prompt).
+ */
+export function makeRows(tokenizer, count, lengths, usable = tokenizer.vocabSize - 1) {
+  const rows = [];
+  const fits = (text, length) => tokenizer.encode(text).length === length;
+  let seed = 0;
+  const draw = (length, before) => {
+    for (let attempt = 0; attempt < 10_000; attempt++) {
+      seed++;
+      const ids = Array.from({ length: 2 * length }, (_, t) => (seed * 7919 + t * 104729) % usable);
+      const text = tokenizer.decode(tokenizer.encode(tokenizer.decode(ids)).slice(0, length));
+      if (fits(text, length) && (before === undefined || fits(before.text + text, before.length + length))) return text;
+    }
+    throw new Error(`no text of ${length} tokens found`);
+  };
+  while (rows.length < count) {
+    const first = draw(lengths[0]);
+    rows.push([first, ...lengths.slice(1).map((length) => draw(length, { text: first, length: lengths[0] }))]);
+  }
+  return rows;
+}
