@@ -6,7 +6,7 @@ import { renderMarkdown } from "./report-markdown.ts";
 import { judgeReport, listFigures, type QuickstartReport, type SideReport } from "./report.ts";
 
 const before: SideReport = { mean_score: -0.2, outside_positive_share: 0.45, outside_interval: [0.39, 0.51], perplexity: 40, mean_length: 25, distinct_2: 0.8 };
-const after = { ...before, mean_score: 2.1, outside_positive_share: 0.8, outside_interval: [0.75, 0.84] as const, perplexity: 38, distinct_2: 0.6, kl: 8.3 };
+const after: SideReport & { kl: number } = { ...before, mean_score: 2.1, outside_positive_share: 0.8, outside_interval: [0.75, 0.84], perplexity: 38, distinct_2: 0.6, kl: 8.3 };
 
 function makeReport(change: Partial<typeof after> = {}): QuickstartReport {
   return {
