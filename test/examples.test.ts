@@ -23,7 +23,9 @@ describe("examples", () => {
     expect(readFileSync(join(root, "examples/ppo-from-scratch.ts"), "utf8").split("\n").length).toBeLessThan(200);
     const told: Round[] = [];
     const prompts = ["Once upon a time", "Tom and Lily", "The dog was"];
-    const rounds = await trainFromScratch({ ...scratchDefaults, model, prompts, rounds: 12, batch: 24, newTokens: 20 }, (round) => told.push(round));
+    const rounds = await trainFromScratch({ ...scratchDefaults, model, prompts, rounds: 12, batch: 24, newTokens: 20 }, (round) =>
+      told.push(round),
+    );
     expect(told).toEqual(rounds);
     expect(rounds.map(({ round }) => round)).toEqual([...Array(12).keys()]);
     // The first round is sampled before any step: no distance from the untrained model.
@@ -37,12 +39,24 @@ describe("examples", () => {
     // Whoever labelled these likes happy words: a rule that a model of this size learns from few pairs.
     const openings = ["Tom is", "Lily was very", "The dog felt", "They were"];
     const pairs = openings.flatMap((prompt) =>
-      [["happy", "sad"], ["glad", "scared"], ["good", "bad"], ["kind", "mean"]].map(([good, bad]) => ({ prompt, chosen: ` ${good}.`, rejected: ` ${bad}.` })),
+      [
+        ["happy", "sad"],
+        ["glad", "scared"],
+        ["good", "bad"],
+        ["kind", "mean"],
+      ].map(([good, bad]) => ({ prompt, chosen: ` ${good}.`, rejected: ` ${bad}.` })),
     );
     const prompts = Array.from({ length: 128 }, (_, i) => ({ prompt: openings[i % openings.length] }));
     const lines: string[] = [];
     const outcome = await runRLHF(
-      { model, pairs: writeRows("pairs.jsonl", pairs), prompts: writeRows("prompts.jsonl", prompts), output: join(folder, "rlhf"), rewardSteps: 20, episodes: 768 },
+      {
+        model,
+        pairs: writeRows("pairs.jsonl", pairs),
+        prompts: writeRows("prompts.jsonl", prompts),
+        output: join(folder, "rlhf"),
+        rewardSteps: 20,
+        episodes: 768,
+      },
       (line) => lines.push(line),
     );
     const accuracies = lines.flatMap((line) => [/accuracy ([\d.]+)/.exec(line)?.[1] ?? []].flat()).map(Number);

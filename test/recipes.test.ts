@@ -35,7 +35,12 @@ describe("every recipe", () => {
   test("those of ours tell what is needed, how to change a key and what to expect", () => {
     const lacking = recipes
       .filter((name) => !name.startsWith("recipes/quickstart/"))
-      .filter((name) => !["# Needed first:", "# Run it:", "# Another key:", "# Expect:"].every((part) => readFileSync(join(root, name), "utf8").includes(part)));
+      .filter(
+        (name) =>
+          !["# Needed first:", "# Run it:", "# Another key:", "# Expect:"].every((part) =>
+            readFileSync(join(root, name), "utf8").includes(part),
+          ),
+      );
     expect(lacking).toEqual([]);
   });
 });
@@ -48,7 +53,9 @@ test("the data of recipes/tiny is what its program makes", async () => {
     mkdirSync(join(clone.folder, "data"));
     copyFileSync(join(folder, "make.mjs"), join(clone.folder, "data/make.mjs"));
     expect((await clone.run("node data/make.mjs", 20_000)).code).toBe(0);
-    expect(readdirSync(join(clone.folder, "data")).map((name) => [name, readFileSync(join(clone.folder, "data", name), "utf8")])).toEqual(before);
+    expect(readdirSync(join(clone.folder, "data")).map((name) => [name, readFileSync(join(clone.folder, "data", name), "utf8")])).toEqual(
+      before,
+    );
   } finally {
     clone.remove();
   }
@@ -100,8 +107,16 @@ describe.skipIf(process.platform === "win32")("recipes/gpt2-label-studio", () =>
   test("answers become tasks", { timeout: 120_000 }, async () => {
     await run("head -n 3 recipes/gpt2-label-studio/prompts.jsonl > prompts.jsonl");
     await run("npx spar generate --model openai-community/gpt2 --prompts prompts.jsonl --n 2 --max-new-tokens 4 --json > answers.jsonl");
-    const tasks = JSON.parse(await run("node recipes/gpt2-label-studio/make-tasks.mjs answers.jsonl")) as { prompt: string; answer1: string; answer2: string }[];
-    expect(tasks.map(({ prompt }) => prompt)).toEqual(["How does bread rise?", "Why do cats purr?", "What should I read on a long train ride?"]);
+    const tasks = JSON.parse(await run("node recipes/gpt2-label-studio/make-tasks.mjs answers.jsonl")) as {
+      prompt: string;
+      answer1: string;
+      answer2: string;
+    }[];
+    expect(tasks.map(({ prompt }) => prompt)).toEqual([
+      "How does bread rise?",
+      "Why do cats purr?",
+      "What should I read on a long train ride?",
+    ]);
     for (const { answer1, answer2 } of tasks) expect([typeof answer1, typeof answer2]).toEqual(["string", "string"]);
   });
 
@@ -120,6 +135,9 @@ describe.skipIf(process.platform === "win32")("recipes/gpt2-label-studio", () =>
     );
     const folder = join(clone.folder, "runs/gpt2-ppo");
     expect(readCurve(folder, "objective/scores").length).toBe(2);
-    expect(JSON.parse(readFileSync(join(folder, "config.json"), "utf8"))).toMatchObject({ model_type: "gpt2", architectures: ["GPT2LMHeadModel"] });
+    expect(JSON.parse(readFileSync(join(folder, "config.json"), "utf8"))).toMatchObject({
+      model_type: "gpt2",
+      architectures: ["GPT2LMHeadModel"],
+    });
   });
 });

@@ -63,7 +63,10 @@ export type MetricsRow = { readonly [name: string]: number };
 /** The rows of a run's metrics.jsonl. */
 export function readMetrics(folder: string): MetricsRow[] {
   const text = readFileSync(join(folder, "metrics.jsonl"), "utf8");
-  return text.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line) as MetricsRow);
+  return text
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as MetricsRow);
 }
 
 /** The values of one metric in the order of the steps; rows without it are passed over. */

@@ -6,7 +6,10 @@ import { describePage, meanOf, readCurve, readMetrics } from "./run-page.ts";
 
 function readRows(path: string): { [key: string]: unknown }[] {
   const text = readFileSync(path, "utf8");
-  return text.trim().split("\n").map((line) => JSON.parse(line) as { [key: string]: unknown });
+  return text
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as { [key: string]: unknown });
 }
 
 describePage("docs/walkthrough-rlhf.md", {

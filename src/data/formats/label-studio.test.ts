@@ -12,7 +12,10 @@ type Choice = "left" | "right";
 
 /** An annotation as Label Studio exports it, with the keys beside that nobody reads. */
 function annotate(selected: Choice | undefined, cancelled = false): Row {
-  const result = selected === undefined ? [] : [{ id: "x", type: "pairwise", from_name: "comparison", to_name: "comparison", origin: "manual", value: { selected } }];
+  const result =
+    selected === undefined
+      ? []
+      : [{ id: "x", type: "pairwise", from_name: "comparison", to_name: "comparison", origin: "manual", value: { selected } }];
   return { id: 1, completed_by: 2, was_cancelled: cancelled, ground_truth: false, result };
 }
 
@@ -20,18 +23,25 @@ function task(annotations: readonly Row[], data: Row = { prompt: "Which?", answe
   return { id: 7, inner_id: 1, data, annotations, drafts: [], predictions: [] };
 }
 
-const convert = (row: Row, hasChatTemplate = false) => detectFormat(task([annotate("left")]), "preference", { hasChatTemplate }).convert(row);
+const convert = (row: Row, hasChatTemplate = false) =>
+  detectFormat(task([annotate("left")]), "preference", { hasChatTemplate }).convert(row);
 
 describe("Label Studio's export", () => {
   it("is known by its layout, and says what is taken", () => {
     const format = detectFormat(task([]), "preference", { hasChatTemplate: false });
-    expect([format.name, format.announcement]).toEqual(["label-studio", "tasks of a Label Studio export: the answer that most annotators chose over the other, a line break after the prompt"]);
+    expect([format.name, format.announcement]).toEqual([
+      "label-studio",
+      "tasks of a Label Studio export: the answer that most annotators chose over the other, a line break after the prompt",
+    ]);
   });
 
   it("gives the chosen answer over the other, the prompt on a line of its own", () => {
     expect(convert(task([annotate("left")]))).toEqual({ kind: "preference", prompt: "Which?\n", chosen: "This.", rejected: "That." });
     expect(convert(task([annotate("right")]))).toEqual({ kind: "preference", prompt: "Which?\n", chosen: "That.", rejected: "This." });
-    expect(convert(task([annotate("left")], { prompt: "Go on: ", text1: "a", text2: "b" }))).toMatchObject({ prompt: "Go on: ", chosen: "a" });
+    expect(convert(task([annotate("left")], { prompt: "Go on: ", text1: "a", text2: "b" }))).toMatchObject({
+      prompt: "Go on: ",
+      chosen: "a",
+    });
   });
 
   it("makes turns where the model has a chat template", () => {
@@ -44,20 +54,32 @@ describe("Label Studio's export", () => {
   });
 
   it("follows the majority; cancelled, empty and contradictory annotations have no vote", () => {
-    const contradiction = { ...annotate("left"), result: [...(annotate("left")["result"] as Row[]), ...(annotate("right")["result"] as Row[])] };
+    const contradiction = {
+      ...annotate("left"),
+      result: [...(annotate("left")["result"] as Row[]), ...(annotate("right")["result"] as Row[])],
+    };
     expect(convert(task([annotate("left"), annotate("right"), annotate("right")]))).toMatchObject({ chosen: "That." });
-    expect(convert(task([annotate("right", true), annotate(undefined), contradiction, annotate("left")]))).toMatchObject({ chosen: "This." });
+    expect(convert(task([annotate("right", true), annotate(undefined), contradiction, annotate("left")]))).toMatchObject({
+      chosen: "This.",
+    });
   });
 
   it("takes an empty answer for one that ended at once", () => {
-    expect(convert(task([annotate("right")], { prompt: "p", answer1: "", answer2: "b" }))).toEqual({ kind: "preference", prompt: "p\n", chosen: "b", rejected: "" });
+    expect(convert(task([annotate("right")], { prompt: "p", answer1: "", answer2: "b" }))).toEqual({
+      kind: "preference",
+      prompt: "p\n",
+      chosen: "b",
+      rejected: "",
+    });
     expect(() => convert(task([annotate("left")], { prompt: "p", answer1: "", answer2: "" }))).toThrow("both answers are the same");
   });
 
   it("says what is wrong with a task", () => {
     expect(() => convert(task([annotate("middle" as Choice)]))).toThrow('expected left or right as the selected side, found "middle"');
     expect(() => convert(task([annotate("left")], { prompt: "", answer1: "a", answer2: "b" }))).toThrow("column prompt is empty");
-    expect(() => convert(task([annotate("left")], { prompt: "p", answer1: "a" }))).toThrow("expected two answers (answer1, answer2) in data");
+    expect(() => convert(task([annotate("left")], { prompt: "p", answer1: "a" }))).toThrow(
+      "expected two answers (answer1, answer2) in data",
+    );
     expect(() => convert({ data: { prompt: "p", answer1: "a", answer2: "b" } })).toThrow("expected a list of annotations");
     expect(() => convert({ id: 1, annotations: [] })).toThrow("expected a task with data");
   });
@@ -92,6 +114,8 @@ describe("Label Studio's export", () => {
     const prompts = await preparePrompts(tasks, { tokenizer: characters, maxPromptLength: null });
     expect(prompts.count).toBe(5);
     expect(characters.decode((await prompts.read(0)).promptIds)).toBe("Which?\n");
-    await expect(preparePairs(createDataset([task([])]), { tokenizer: characters, maxLength: null })).rejects.toThrow("all 1 were left out (without a choice between the answers)");
+    await expect(preparePairs(createDataset([task([])]), { tokenizer: characters, maxLength: null })).rejects.toThrow(
+      "all 1 were left out (without a choice between the answers)",
+    );
   });
 });
