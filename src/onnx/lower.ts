@@ -231,6 +231,8 @@ export function lower(graph: Graph, { constants = new Set() }: LowerOptions = {}
     inputs: [...graph.inputs].filter(([name]) => !constants.has(name)).map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
     outputs: [...graph.outputs].map(([name, { dtype, shape }]) => ({ name: outputName(name), key: name, dtype, shape })),
     initializers: [...to.initializers.values()],
-    nodes: to.nodes,
+    // ONNX Runtime connects nodes by name and runs the leaves of a graph from the last to the first. Listed backwards, each
+    // weight's gradient is computed as soon as it can be, and what it was computed from is let go.
+    nodes: to.nodes.toReversed(),
   };
 }

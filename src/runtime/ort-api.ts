@@ -20,6 +20,7 @@ const table = {
   CreateSessionOptions: [10, "p"],
   EnableProfiling: [14, "pp"],
   SetSessionLogSeverityLevel: [22, "pi"],
+  DisableMemPattern: [17, "p"],
   SetSessionGraphOptimizationLevel: [23, "pi"],
   CreateTensorWithDataAsOrtValue: [49, "ppzpzip"],
   CreateCpuMemoryInfo: [69, "iip"],
