@@ -30,6 +30,6 @@ test("profiles: runs of a node together, other events left out", () => {
   const rows = parseProfile(json);
   expect(rows.map(({ name, runs }) => [name, runs])).toEqual([["MatMul_1", 1], ["Add_0", 2], ["Add_2", 1]]);
   expect(rows[1]).toMatchObject({ op: "Add", seconds: 40e-6, outputBytes: 64 });
-  expect(sumProfileByOp(rows)).toEqual([{ op: "MatMul", nodes: 1, seconds: 300e-6 }, { op: "Add", nodes: 2, seconds: expect.closeTo(60e-6, 9) }]);
+  expect(sumProfileByOp(rows)).toEqual([{ op: "MatMul", nodes: 1, seconds: 300e-6, fastest: 300e-6 }, { op: "Add", nodes: 2, seconds: expect.closeTo(60e-6, 9), fastest: expect.closeTo(30e-6, 9) }]);
   expect(() => parseProfile("not json")).toThrow("expected ONNX Runtime's JSON events");
 });
