@@ -19,7 +19,7 @@ const writeRows = (name: string, rows: readonly object[]): string => {
 };
 
 describe("examples", () => {
-  test("ppo-from-scratch.ts raises its reward, in under 200 lines", { timeout: 120_000 }, async () => {
+  test("ppo-from-scratch.ts raises its reward, in under 200 lines", { timeout: 300_000 }, async () => {
     expect(readFileSync(join(root, "examples/ppo-from-scratch.ts"), "utf8").split("\n").length).toBeLessThan(200);
     const told: Round[] = [];
     const prompts = ["Once upon a time", "Tom and Lily", "The dog was"];
@@ -35,7 +35,7 @@ describe("examples", () => {
     expect(meanOf(scores.slice(-3))).toBeGreaterThan(meanOf(scores.slice(0, 3)) + 0.15);
   });
 
-  test("rlhf.ts learns what people prefer, and to write it", { timeout: 120_000 }, async () => {
+  test("rlhf.ts learns what people prefer, and to write it", { timeout: 300_000 }, async () => {
     // Whoever labelled these likes happy words: a rule that a model of this size learns from few pairs.
     const openings = ["Tom is", "Lily was very", "The dog felt", "They were"];
     const pairs = openings.flatMap((prompt) =>

@@ -48,8 +48,8 @@ export function describePage(name: string, { afterwards = {} }: PageOptions = {}
           expect(isCovered(step.command, by), `${by} must run this line of ${name}: ${step.command}`).toBe(true);
         });
       } else {
-        test(`line ${step.line}: ${step.command}`, { timeout: 120_000 }, async () => {
-          const { code, output } = await clone.run(step.command, 115_000);
+        test(`line ${step.line}: ${step.command}`, { timeout: 300_000 }, async () => {
+          const { code, output } = await clone.run(step.command, 280_000);
           expect(code, output.slice(-4000)).toBe(0);
         });
       }
