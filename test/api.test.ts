@@ -92,12 +92,15 @@ test("the package exports these names and no others", async () => {
 describe("error codes", () => {
   const source = readSources("src", /\.ts$/) + readSources("scripts", /\.mjs$/);
   const page = readFileSync(join(root, "docs/errors.md"), "utf8");
-  const documented = new Set([...page.matchAll(/`([a-z-]+\/[a-z0-9-]+)`/g)].map((match) => match[1]));
+  const codesOf = (text: string): Set<string> => new Set([...text.matchAll(/`([a-z-]+\/[a-z0-9-]+)`/g)].map((match) => match[1] as string));
+  const documented = codesOf(page);
+  // What the doctor finds in a recipe is listed where the doctor is explained.
+  const findings = codesOf(readFileSync(join(root, "docs/doctor.md"), "utf8"));
 
   test("every code that is thrown or reported is in docs/errors.md", () => {
     const used = [...source.matchAll(/(?:(?:Spar|Setup)Error\(\s*|\bcode: )"([a-z-]+\/[a-z0-9-]+)"/g)].map((match) => match[1]);
     expect(used.length).toBeGreaterThan(50);
-    expect([...new Set(used)].filter((code) => !documented.has(code)).sort()).toEqual([]);
+    expect([...new Set(used)].filter((code) => !documented.has(code) && !findings.has(code)).sort()).toEqual([]);
   });
 
   test("docs/errors.md names no code that is gone", () => {
