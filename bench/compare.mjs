@@ -19,14 +19,21 @@ const { values: args } = parseArgs({
     only: { type: "string" },
   },
 });
-if (args.model === undefined || args.python === undefined) throw new Error("expected --model DIR and --python PY, the interpreter that setup.py made");
+if (args.model === undefined || args.python === undefined)
+  throw new Error("expected --model DIR and --python PY, the interpreter that setup.py made");
 
 const pairs = [
   { name: "forward-backward", spar: ["forward-backward.mjs"], peer: ["forward_backward.py"] },
   { name: "sft", spar: ["sft.mjs"], peer: ["sft.py"] },
   { name: "reward", spar: ["reward.mjs"], peer: ["reward.py"] },
-  ...[1, 8, 32].map((batch) => ({ name: `generate-${batch}`, spar: ["generate.mjs", "--batch", String(batch)], peer: ["generate.py", "--batch", String(batch)] })),
-  ...(args["ppo-python"] === undefined ? [] : [{ name: "ppo", spar: ["ppo.mjs", "--separate", "1"], peer: ["ppo.py"], python: args["ppo-python"] }]),
+  ...[1, 8, 32].map((batch) => ({
+    name: `generate-${batch}`,
+    spar: ["generate.mjs", "--batch", String(batch)],
+    peer: ["generate.py", "--batch", String(batch)],
+  })),
+  ...(args["ppo-python"] === undefined
+    ? []
+    : [{ name: "ppo", spar: ["ppo.mjs", "--separate", "1"], peer: ["ppo.py"], python: args["ppo-python"] }]),
 ].filter(({ name }) => args.only === undefined || args.only.split(",").includes(name));
 
 const shared = ["--model", args.model, "--threads", args.threads];
@@ -40,7 +47,14 @@ for (const { name, spar, peer, python } of pairs) {
   }
   const seconds = (side) => median(sides[side].flatMap((line) => line.all_seconds));
   const memory = (side) => Math.max(...sides[side].map((line) => line.peak_rss_mb));
-  results.push({ bench: name, "spar s": round3(seconds("spar")), "peer s": round3(seconds("peer")), ratio: round3(seconds("peer") / seconds("spar")), "spar MB": memory("spar"), "peer MB": memory("peer") });
+  results.push({
+    bench: name,
+    "spar s": round3(seconds("spar")),
+    "peer s": round3(seconds("peer")),
+    ratio: round3(seconds("peer") / seconds("spar")),
+    "spar MB": memory("spar"),
+    "peer MB": memory("peer"),
+  });
   console.error(JSON.stringify(results.at(-1)));
 }
 console.table(Object.fromEntries(results.map(({ bench, ...row }) => [bench, row])));

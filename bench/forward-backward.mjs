@@ -29,8 +29,17 @@ const seconds = await timeSteps(() => program.run(batch.shape, build, { ...batch
 const tokens = args.batch * args.length;
 const size = (shape) => shape.reduce((product, d) => product * d, 1);
 // Every matrix but the position table (a look-up) is in three products; a tied embedding is the head.
-const matrices = [...model.parameters].filter(([name, { shape }]) => shape.length === 2 && !/wpe|embed_positions/.test(name) && !(/embed_tokens|wte/.test(name) && !model.config.tieWordEmbeddings));
-const gflop = (6 * tokens * matrices.reduce((sum, [, { shape }]) => sum + size(shape), 0) + 12 * layers * args.batch * args.length ** 2 * hiddenSize) / 1e9;
-report("forward_backward", seconds, { tokens, gflop, settings: { batch: args.batch, length: args.length, checkpointing: args.checkpointing !== 0, threads: args.threads } });
+const matrices = [...model.parameters].filter(
+  ([name, { shape }]) =>
+    shape.length === 2 && !/wpe|embed_positions/.test(name) && !(/embed_tokens|wte/.test(name) && !model.config.tieWordEmbeddings),
+);
+const gflop =
+  (6 * tokens * matrices.reduce((sum, [, { shape }]) => sum + size(shape), 0) + 12 * layers * args.batch * args.length ** 2 * hiddenSize) /
+  1e9;
+report("forward_backward", seconds, {
+  tokens,
+  gflop,
+  settings: { batch: args.batch, length: args.length, checkpointing: args.checkpointing !== 0, threads: args.threads },
+});
 program.release();
 backend.close();

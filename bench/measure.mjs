@@ -4,7 +4,8 @@ import { parseArgs } from "node:util";
 /** `--model DIR --threads 2 --steps N --warmup N` and the script's own numbers. */
 export function readArguments(defaults) {
   const options = { model: { type: "string" } };
-  for (const [name, value] of Object.entries({ threads: 2, steps: 3, warmup: 1, ...defaults })) options[name] = { type: "string", default: String(value) };
+  for (const [name, value] of Object.entries({ threads: 2, steps: 3, warmup: 1, ...defaults }))
+    options[name] = { type: "string", default: String(value) };
   const { values } = parseArgs({ options });
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, name === "model" ? value : Number(value)]));
 }

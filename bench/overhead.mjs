@@ -13,7 +13,17 @@ import { batchScoredRows, scoreTokens } from "../dist/trainers/token-losses.js";
 import { readArguments, report, timeSteps } from "./measure.mjs";
 
 const args = readArguments({ steps: 200, warmup: 20, batch: 4, length: 32 });
-const raw = { model_type: "llama", vocab_size: 2048, hidden_size: 128, intermediate_size: 352, num_hidden_layers: 4, num_attention_heads: 4, num_key_value_heads: 4, max_position_embeddings: 128, tie_word_embeddings: true };
+const raw = {
+  model_type: "llama",
+  vocab_size: 2048,
+  hidden_size: 128,
+  intermediate_size: 352,
+  num_hidden_layers: 4,
+  num_attention_heads: 4,
+  num_key_value_heads: 4,
+  max_position_embeddings: 128,
+  tie_word_embeddings: true,
+};
 const plain = await measure(false);
 const profiled = await measure(true);
 report("overhead", plain.seconds, {
@@ -36,7 +46,10 @@ async function measure(profile) {
   const { logits, labels } = scoreTokens(model, p, batch, { checkpointing: false });
   const { loss } = crossEntropy(logits, labels, input("weights", "float32", [batch.scored]));
   const names = [...p.all.keys()];
-  const gradients = grad(loss, names.map((name) => p.all.get(name)));
+  const gradients = grad(
+    loss,
+    names.map((name) => p.all.get(name)),
+  );
   const graph = buildGraph({ loss, ...Object.fromEntries(gradients.map((gradient, i) => [`gradient.${names[i]}`, gradient])) });
   const values = { ...batch.inputs, weights: new Float32Array(batch.scored).fill(1 / batch.count, 0, batch.count) };
   const feeds = new Map(model.parameters);

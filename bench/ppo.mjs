@@ -14,7 +14,10 @@ try {
   const scoreFolder = join(folder, "score");
   await makeScoreModel(scoreFolder);
   const updates = Math.max(1, args.warmup) + args.steps;
-  writeFileSync(join(folder, "prompts.jsonl"), (await makePrompts(updates * args.completions)).map((prompt) => `${JSON.stringify({ prompt })}\n`).join(""));
+  writeFileSync(
+    join(folder, "prompts.jsonl"),
+    (await makePrompts(updates * args.completions)).map((prompt) => `${JSON.stringify({ prompt })}\n`).join(""),
+  );
   const config = configSchemas.ppo.parse({
     model_name_or_path: args.model,
     reward_model_path: scoreFolder,
@@ -40,7 +43,15 @@ try {
   const seconds = ends.slice(1).map((end, i) => (end - ends[i]) / 1000);
   report("ppo", seconds.slice(Math.max(1, args.warmup) - 1), {
     tokens: args.completions * args.completion,
-    settings: { completions: args.completions, micro_batch: args.micro, prompt: args.prompt, completion: args.completion, epochs: args.epochs, value_model: args.separate ? "separate" : "head on the trunk", threads: args.threads },
+    settings: {
+      completions: args.completions,
+      micro_batch: args.micro,
+      prompt: args.prompt,
+      completion: args.completion,
+      epochs: args.epochs,
+      value_model: args.separate ? "separate" : "head on the trunk",
+      threads: args.threads,
+    },
   });
   backend.close();
 } finally {

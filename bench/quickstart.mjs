@@ -18,14 +18,20 @@ const percent = (share) => `${(100 * share).toFixed(0)} %`;
 const interval = ([low, high]) => `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)}`;
 
 console.log(`${cpus().length} cores, ${cpus()[0]?.model ?? "unknown processor"}, Node ${process.versions.node}\n`);
-console.log("| seed | reward model, held out | positive before | after | gain | perplexity before | after | ratio | distinct bigrams before | after | KL | seconds |");
+console.log(
+  "| seed | reward model, held out | positive before | after | gain | perplexity before | after | ratio | distinct bigrams before | after | KL | seconds |",
+);
 console.log("|---|---|---|---|---|---|---|---|---|---|---|---|");
 let missed = 0;
 for (const seed of seeds) {
   const folder = mkdtempSync(join(tmpdir(), "spar-quickstart-"));
   try {
     const command = [join(root, "dist/cli/main.js"), "quickstart", "--seed", String(seed), "--output-dir", folder, "--json"];
-    const { status, stdout } = spawnSync(process.execPath, command, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 28 });
+    const { status, stdout } = spawnSync(process.execPath, command, {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "inherit"],
+      maxBuffer: 1 << 28,
+    });
     if (status !== 0) throw new Error(`seed ${seed}: spar quickstart ended with exit code ${status}`);
     const { before, after, reward_model: rewardModel, seconds } = JSON.parse(stdout);
     const gain = after.outside_positive_share - before.outside_positive_share;

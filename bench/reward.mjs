@@ -7,7 +7,11 @@ import { timeTraining } from "./train.mjs";
 const args = readArguments({ steps: 6, batch: 4, prompt: 64, completion: 64, checkpointing: 0 });
 const tokenizer = await loadTokenizer(args.model);
 // The trainer ends every answer with a token of its own.
-const rows = makeRows(tokenizer, (Math.max(1, args.warmup) + args.steps) * args.batch, [args.prompt, args.completion - 1, args.completion - 1]);
+const rows = makeRows(tokenizer, (Math.max(1, args.warmup) + args.steps) * args.batch, [
+  args.prompt,
+  args.completion - 1,
+  args.completion - 1,
+]);
 const seconds = await timeTraining(
   "reward",
   trainReward,
@@ -17,5 +21,11 @@ const seconds = await timeTraining(
 );
 report("reward", seconds, {
   tokens: 2 * args.batch * (args.prompt + args.completion),
-  settings: { pairs: args.batch, prompt: args.prompt, completion: args.completion, checkpointing: args.checkpointing === 1, threads: args.threads },
+  settings: {
+    pairs: args.batch,
+    prompt: args.prompt,
+    completion: args.completion,
+    checkpointing: args.checkpointing === 1,
+    threads: args.threads,
+  },
 });

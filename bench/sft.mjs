@@ -17,5 +17,11 @@ const seconds = await timeTraining(
 );
 report("sft", seconds, {
   tokens: args.batch * (args.prompt + args.completion),
-  settings: { batch: args.batch, prompt: args.prompt, completion: args.completion, checkpointing: args.checkpointing === 1, threads: args.threads },
+  settings: {
+    batch: args.batch,
+    prompt: args.prompt,
+    completion: args.completion,
+    checkpointing: args.checkpointing === 1,
+    threads: args.threads,
+  },
 });

@@ -3,23 +3,64 @@
 // Trainers and their configurations
 export { pretrain, trainPPO, trainReward, trainSFT, type TrainingContext, type TrainingOutcome } from "./trainers/index.ts";
 // … and the parts for training loops of one's own
-export { batchScoredRows, createOptimizer, createStepProgram, scoreTokens, selectTrainables, type StepGraph, type Trainable } from "./trainers/index.ts";
+export {
+  batchScoredRows,
+  createOptimizer,
+  createStepProgram,
+  scoreTokens,
+  selectTrainables,
+  type StepGraph,
+  type Trainable,
+} from "./trainers/index.ts";
 export { configSchemas, type Method, type PPOConfig, type PretrainConfig, type RewardConfig, type SFTConfig } from "./trainers/configs.ts";
 export { loadRecipe, runRecipe, type ResolvedRecipe } from "./recipes/index.ts";
 
 // Models, tokenizers, checkpoints
-export { batchRows, copyModel, freeModel, initializeModel, loadModel, saveModel, scoreHead, valueHead, type LanguageModel, type SequenceRow } from "./models/index.ts";
+export {
+  batchRows,
+  copyModel,
+  freeModel,
+  initializeModel,
+  loadModel,
+  saveModel,
+  scoreHead,
+  valueHead,
+  type LanguageModel,
+  type SequenceRow,
+} from "./models/index.ts";
 export { loadTokenizer, saveTokenizer, trainBPE, type Tokenizer } from "./tokenizer/index.ts";
 export { resolveModel } from "./hub/index.ts";
 export { openWeights, saveWeights } from "./checkpoint/index.ts";
 
 // Generation
-export { createGenerator, createScorer, type Completion, type GenerationSettings, type Generator, type Scorer } from "./generation/index.ts";
+export {
+  createGenerator,
+  createScorer,
+  type Completion,
+  type GenerationSettings,
+  type Generator,
+  type Scorer,
+} from "./generation/index.ts";
 
 // Rewards, rollouts, evaluation
 export { createRewards, listRules, type RewardFunction, type RewardRow, type RewardSet } from "./rewards/index.ts";
-export { computeTargets, countStates, createAdaptiveKLController, createFixedKLController, estimateAdvantages, whiten, type Rollout } from "./rollout/index.ts";
-export { bootstrapInterval, computePerplexity, intervalOfShare, measureRewardAccuracy, measureSentiment, measureTexts } from "./evaluation/index.ts";
+export {
+  computeTargets,
+  countStates,
+  createAdaptiveKLController,
+  createFixedKLController,
+  estimateAdvantages,
+  whiten,
+  type Rollout,
+} from "./rollout/index.ts";
+export {
+  bootstrapInterval,
+  computePerplexity,
+  intervalOfShare,
+  measureRewardAccuracy,
+  measureSentiment,
+  measureTexts,
+} from "./evaluation/index.ts";
 
 // Losses and optimisation
 export { bradleyTerry, clippedPolicyLoss, clippedValueLoss, crossEntropy, estimateTokenKL, temperedLogprobs } from "./losses/index.ts";

@@ -4,7 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { removeAsides, writeFileAtomic, writeFolderAtomic, writeIntoFolder } from "./atomic-write.ts";
-import { findNewestCheckpoint, listBrokenCheckpoints, listCheckpoints, readCheckpointStep, retireLaterCheckpoints, rotateCheckpoints, writeCheckpoint } from "./checkpoint-folder.ts";
+import {
+  findNewestCheckpoint,
+  listBrokenCheckpoints,
+  listCheckpoints,
+  readCheckpointStep,
+  retireLaterCheckpoints,
+  rotateCheckpoints,
+  writeCheckpoint,
+} from "./checkpoint-folder.ts";
 import { explainFileError } from "./file-error.ts";
 import { loadTrainingState, saveTrainingState } from "./training-state.ts";
 
@@ -40,7 +48,11 @@ test("a failed save leaves the old checkpoint and nothing half-written", async (
     await writeFile(join(folder, "weights"), "half");
     throw Object.assign(new Error("no space"), { code: "ENOSPC" });
   });
-  await expect(failing).rejects.toMatchObject({ code: "file/disk-full", message: expect.stringContaining("ENOSPC"), hint: expect.stringContaining("nothing") });
+  await expect(failing).rejects.toMatchObject({
+    code: "file/disk-full",
+    message: expect.stringContaining("ENOSPC"),
+    hint: expect.stringContaining("nothing"),
+  });
   expect(await readdir(output)).toEqual(["checkpoint-5"]);
   expect(await readFile(join(output, "checkpoint-5", "weights"), "utf8")).toBe("step 5");
   expect(await readCheckpointStep(join(output, "checkpoint-5"))).toBe(5);
@@ -66,7 +78,9 @@ test("later checkpoints are set aside, not lost", async () => {
   await retireLaterCheckpoints(output, 5);
   expect((await readdir(output)).sort()).toEqual(["checkpoint-5", "retired-checkpoint-10", "retired-checkpoint-15"]);
   await save(10);
-  expect(await retireLaterCheckpoints(output, 9)).toEqual([{ from: join(output, "checkpoint-10"), to: join(output, "retired-checkpoint-10") }]);
+  expect(await retireLaterCheckpoints(output, 9)).toEqual([
+    { from: join(output, "checkpoint-10"), to: join(output, "retired-checkpoint-10") },
+  ]);
   expect(await readFile(join(output, "retired-checkpoint-10", "weights"), "utf8")).toBe("step 10");
   expect(await retireLaterCheckpoints(output, 5)).toEqual([]);
 });
@@ -81,7 +95,10 @@ test("saving the same step again replaces it", async () => {
 test("rotation keeps the newest and those asked for", async () => {
   for (const step of [1, 2, 3, 4]) await save(step);
   expect(await rotateCheckpoints(output, undefined)).toEqual([]);
-  expect(await rotateCheckpoints(output, 2, [join(output, "checkpoint-1")])).toEqual([join(output, "checkpoint-2"), join(output, "checkpoint-3")]);
+  expect(await rotateCheckpoints(output, 2, [join(output, "checkpoint-1")])).toEqual([
+    join(output, "checkpoint-2"),
+    join(output, "checkpoint-3"),
+  ]);
   expect((await listCheckpoints(output)).map(({ step }) => step)).toEqual([1, 4]);
   await rotateCheckpoints(output, 1);
   expect((await listCheckpoints(output)).map(({ step }) => step)).toEqual([4]);
@@ -120,7 +137,13 @@ test("operating system errors say what to do; others pass", () => {
 test("training state comes back bit for bit", async () => {
   const m = Float32Array.of(1e-38, -0, 3.1415927, NaN);
   const state = { step: 7, rng: { seed: 1, counter: 2 ** 40 }, scale: 0.1, best: null, cursor: [1, 2] };
-  await saveTrainingState(output, { buffers: [["m.w", m], ["v.w", Float32Array.of(2)]], state });
+  await saveTrainingState(output, {
+    buffers: [
+      ["m.w", m],
+      ["v.w", Float32Array.of(2)],
+    ],
+    state,
+  });
   const loaded = await loadTrainingState(output);
   expect(loaded.state).toEqual(state);
   expect(loaded.buffers.names()).toEqual(["m.w", "v.w"]);
@@ -131,7 +154,8 @@ test("training state comes back bit for bit", async () => {
 });
 
 test("state that JSON would change in silence is refused", async () => {
-  const refused = (state: Parameters<typeof saveTrainingState>[1]["state"]) => expect(saveTrainingState(output, { buffers: [], state })).rejects;
+  const refused = (state: Parameters<typeof saveTrainingState>[1]["state"]) =>
+    expect(saveTrainingState(output, { buffers: [], state })).rejects;
   await refused({ a: [1, NaN] }).toThrow(/state\.a\[1\] is NaN/);
   await refused({ a: undefined as never }).toThrow(/state\.a is undefined/);
   await expect(loadTrainingState(output)).rejects.toMatchObject({ code: "file/not-found" });

@@ -1,10 +1,22 @@
 import { SparError } from "../internal/errors.ts";
 
 const REASONS: { [code: string]: { code: string; reason: string; hint: string } } = {
-  ENOSPC: { code: "file/disk-full", reason: "the disk is full", hint: "Free some space, or choose an output_dir on another disk; nothing that was saved before is lost." },
-  EDQUOT: { code: "file/disk-full", reason: "the disk quota is used up", hint: "Free some space, or choose an output_dir on another disk; nothing that was saved before is lost." },
+  ENOSPC: {
+    code: "file/disk-full",
+    reason: "the disk is full",
+    hint: "Free some space, or choose an output_dir on another disk; nothing that was saved before is lost.",
+  },
+  EDQUOT: {
+    code: "file/disk-full",
+    reason: "the disk quota is used up",
+    hint: "Free some space, or choose an output_dir on another disk; nothing that was saved before is lost.",
+  },
   EACCES: { code: "file/no-permission", reason: "permission denied", hint: "Choose a folder you may use, or change its permissions." },
-  EPERM: { code: "file/no-permission", reason: "the operation is not permitted", hint: "Choose a folder you may use, or change its permissions." },
+  EPERM: {
+    code: "file/no-permission",
+    reason: "the operation is not permitted",
+    hint: "Choose a folder you may use, or change its permissions.",
+  },
   EROFS: { code: "file/read-only", reason: "the file system is read-only", hint: "Choose an output_dir on a writable disk." },
   ENOENT: { code: "file/not-found", reason: "no such file or folder", hint: "Check the path." },
   ENOTDIR: { code: "file/not-a-folder", reason: "a part of the path is a file, not a folder", hint: "Check the path." },

@@ -1,5 +1,14 @@
 export { removeAsides, writeFileAtomic, writeFolderAtomic, writeIntoFolder } from "./atomic-write.ts";
-export { findNewestCheckpoint, listBrokenCheckpoints, listCheckpoints, readCheckpointStep, retireLaterCheckpoints, rotateCheckpoints, writeCheckpoint, type Checkpoint } from "./checkpoint-folder.ts";
+export {
+  findNewestCheckpoint,
+  listBrokenCheckpoints,
+  listCheckpoints,
+  readCheckpointStep,
+  retireLaterCheckpoints,
+  rotateCheckpoints,
+  writeCheckpoint,
+  type Checkpoint,
+} from "./checkpoint-folder.ts";
 export type { DType, StorageDType } from "./dtype.ts";
 export { explainFileError } from "./file-error.ts";
 export { openSafetensors, writeSafetensors, type TensorToWrite, type WeightSource } from "./safetensors.ts";

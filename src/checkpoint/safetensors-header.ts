@@ -23,12 +23,18 @@ export function refuseFile(file: string, reason: string, tensor?: string): SparE
 
 /** Length of the JSON header from the file's first 8 bytes; checked before anything is allocated. */
 export function parseHeaderLength(first: Uint8Array, fileBytes: number, file: string): number {
-  if (fileBytes < 8) throw refuseFile(file, `the file has ${fileBytes} bytes${fileBytes === 0 ? " (empty)" : ""}, expected at least 8 for the header's length`);
+  if (fileBytes < 8)
+    throw refuseFile(
+      file,
+      `the file has ${fileBytes} bytes${fileBytes === 0 ? " (empty)" : ""}, expected at least 8 for the header's length`,
+    );
   if (first[0] === 0x80 && first[1]! <= 5) throw refuseFile(file, "this is a Python pickle, not a safetensors file");
   if (first[0] === 0x50 && first[1] === 0x4b) throw refuseFile(file, "this is a zip archive (a PyTorch pickle?), not a safetensors file");
   const length = new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true);
-  if (length > BigInt(MAX_HEADER_BYTES)) throw refuseFile(file, `the header claims ${length} bytes, more than the format's limit of ${MAX_HEADER_BYTES}`);
-  if (length > BigInt(fileBytes - 8)) throw refuseFile(file, `the header claims ${length} bytes, but the file ends after ${fileBytes} (truncated)`);
+  if (length > BigInt(MAX_HEADER_BYTES))
+    throw refuseFile(file, `the header claims ${length} bytes, more than the format's limit of ${MAX_HEADER_BYTES}`);
+  if (length > BigInt(fileBytes - 8))
+    throw refuseFile(file, `the header claims ${length} bytes, but the file ends after ${fileBytes} (truncated)`);
   if (length < 2n) throw refuseFile(file, `the header claims ${length} bytes, expected at least 2`);
   return Number(length);
 }

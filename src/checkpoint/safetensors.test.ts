@@ -40,7 +40,14 @@ describe("round trip", () => {
   test.each(["F32", "F16", "BF16"] as const)("%s keeps what the type can hold", async (dtype) => {
     const path = join(folder, `round-${dtype}.safetensors`);
     const data = Float32Array.of(0, -0, 1, -1.5, 0.25, 240);
-    await writeSafetensors(path, [{ name: "b.weight", shape: [2, 3], data }, { name: "a", shape: [], data: () => Float32Array.of(7) }], { dtype });
+    await writeSafetensors(
+      path,
+      [
+        { name: "b.weight", shape: [2, 3], data },
+        { name: "a", shape: [], data: () => Float32Array.of(7) },
+      ],
+      { dtype },
+    );
     const source = await openSafetensors(path);
     expect(source.names()).toEqual(["a", "b.weight"]);
     expect(source.info("b.weight")).toMatchObject({ dtype, shape: [2, 3] });
@@ -116,7 +123,9 @@ describe("half precision", () => {
       fc.property(fc.float({ noNaN: true, min: -60000, max: 60000 }), (x) => {
         const half = formatHalf(x);
         const error = Math.abs(parseHalf(half) - x);
-        for (const near of [half - 1, half + 1]) if ((near & 0x7c00) !== 0x7c00 && (near & 0x7fff) !== 0x7fff && near >= 0) expect(error).toBeLessThanOrEqual(Math.abs(parseHalf(near) - x) + 1e-12);
+        for (const near of [half - 1, half + 1])
+          if ((near & 0x7c00) !== 0x7c00 && (near & 0x7fff) !== 0x7fff && near >= 0)
+            expect(error).toBeLessThanOrEqual(Math.abs(parseHalf(near) - x) + 1e-12);
       }),
     );
   });
@@ -136,21 +145,47 @@ describe("hostile and damaged files", () => {
     ["a header beyond the file", () => writeRaw({}, undefined, 500n), /claims 500 bytes, but the file ends/],
     ["an empty file", async () => (await writeFile(join(folder, "zero"), ""), join(folder, "zero")), /empty/],
     ["no JSON", () => writeRaw("{nonsense"), /not valid JSON/],
-    ["invalid UTF-8", async () => { const p = await writeRaw('{"a":"xx"}'); const b = await readFile(p); b[13] = 0xff; await writeFile(p, b); return p; }, /not valid JSON/],
+    [
+      "invalid UTF-8",
+      async () => {
+        const p = await writeRaw('{"a":"xx"}');
+        const b = await readFile(p);
+        b[13] = 0xff;
+        await writeFile(p, b);
+        return p;
+      },
+      /not valid JSON/,
+    ],
     ["a list", () => writeRaw("[1]"), /not a JSON object/],
     ["overlapping tensors", () => writeRaw({ a: entry(0, 8), b: entry(4, 12) }, new Uint8Array(12)), /"b": its data overlaps that of "a"/],
     ["the same bytes twice", () => writeRaw({ a: entry(0, 8), b: entry(0, 8) }, new Uint8Array(8)), /overlaps/],
     ["a hole", () => writeRaw({ a: entry(4, 8) }, new Uint8Array(8)), /belong to no tensor/],
     ["bytes after the end", () => writeRaw({ a: entry(0, 4) }, new Uint8Array(8)), /4 bytes after the last tensor/],
     ["offsets beyond the file", () => writeRaw({ a: entry(0, 16) }, new Uint8Array(8)), /"a": its data ends at byte 16.*truncated/],
-    ["a wrong shape", () => writeRaw({ a: entry(0, 8, [3]) }, new Uint8Array(8)), /shape \[3\] of F32 needs 12 bytes, but data_offsets span 8/],
+    [
+      "a wrong shape",
+      () => writeRaw({ a: entry(0, 8, [3]) }, new Uint8Array(8)),
+      /shape \[3\] of F32 needs 12 bytes, but data_offsets span 8/,
+    ],
     ["a shape that overflows", () => writeRaw({ a: entry(0, 0, [2 ** 40, 2 ** 40]) }), /shape/],
     ["a negative shape", () => writeRaw({ a: entry(0, 8, [-2]) }, new Uint8Array(8)), /non-negative/],
     ["a fractional offset", () => writeRaw({ a: entry(0, 0.5, [0]) }, new Uint8Array(8)), /non-negative integers/],
     ["reversed offsets", () => writeRaw({ a: entry(8, 4, [1]) }, new Uint8Array(8)), /begin \(8\) after/],
     ["an unknown dtype", () => writeRaw({ a: entry(0, 4, [1], "F8_E4M3") }, new Uint8Array(4)), /"a": unknown dtype "F8_E4M3"/],
-    ["a name twice", () => writeRaw('{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}', new Uint8Array(4)), /"a": the name appears twice/],
-    ["a pickle", async () => (await writeFile(join(folder, "p"), Buffer.from([0x80, 2, 0x8a, 10, 0, 0, 0, 0, 0])), join(folder, "p")), /pickle/],
+    [
+      "a name twice",
+      () =>
+        writeRaw(
+          '{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"\\u0061":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}',
+          new Uint8Array(4),
+        ),
+      /"a": the name appears twice/,
+    ],
+    [
+      "a pickle",
+      async () => (await writeFile(join(folder, "p"), Buffer.from([0x80, 2, 0x8a, 10, 0, 0, 0, 0, 0])), join(folder, "p")),
+      /pickle/,
+    ],
     ["a zip", async () => (await writeFile(join(folder, "z"), Buffer.from("PK\x03\x04aaaaaaaa")), join(folder, "z")), /zip/],
   ];
   test.each(cases)("%s", async (_, make, message) => {
@@ -196,6 +231,8 @@ describe("hostile and damaged files", () => {
     await source.close();
     const twice = [1, 2].map(() => ({ name: "x", shape: [1], data: new Float32Array(1) }));
     await expect(writeSafetensors(join(folder, "twice"), twice)).rejects.toMatchObject({ code: "checkpoint/duplicate-tensor" });
-    await expect(writeSafetensors(join(folder, "short"), [{ name: "x", shape: [2], data: new Float32Array(1) }])).rejects.toMatchObject({ code: "checkpoint/shape-mismatch" });
+    await expect(writeSafetensors(join(folder, "short"), [{ name: "x", shape: [2], data: new Float32Array(1) }])).rejects.toMatchObject({
+      code: "checkpoint/shape-mismatch",
+    });
   });
 });

@@ -120,9 +120,13 @@ function checkFinite(values: Float32Array, from: number, to: number, path: strin
   if (sum === 0) return;
   for (let i = from; i < to; i++) {
     if (!Number.isFinite(values[i]))
-      throw new SparError("checkpoint/not-finite", `Reading ${path}: tensor "${name}" holds ${values[i]} at element ${i}; weights must be finite.`, {
-        hint: "The run that wrote it diverged, or the file is damaged; use an earlier checkpoint.",
-      });
+      throw new SparError(
+        "checkpoint/not-finite",
+        `Reading ${path}: tensor "${name}" holds ${values[i]} at element ${i}; weights must be finite.`,
+        {
+          hint: "The run that wrote it diverged, or the file is damaged; use an earlier checkpoint.",
+        },
+      );
   }
 }
 
@@ -158,7 +162,10 @@ export async function writeSafetensors(
       const data = typeof tensor.data === "function" ? await tensor.data() : tensor.data;
       const elements = countElements(tensor.shape);
       if (data.length !== elements)
-        throw new SparError("checkpoint/shape-mismatch", `Writing ${path}: tensor "${tensor.name}" has ${data.length} elements, but shape [${tensor.shape.join(", ")}] needs ${elements}.`);
+        throw new SparError(
+          "checkpoint/shape-mismatch",
+          `Writing ${path}: tensor "${tensor.name}" has ${data.length} elements, but shape [${tensor.shape.join(", ")}] needs ${elements}.`,
+        );
       const dtype = tensor.dtype ?? options.dtype ?? "F32";
       if (dtype === "F32" && LITTLE_ENDIAN) {
         await writeFully(file, new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
@@ -179,12 +186,17 @@ function compareNames(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-function formatHeader(sorted: readonly TensorToWrite[], options: { dtype?: StorageDType; metadata?: { [key: string]: string } }, path: string): Uint8Array {
+function formatHeader(
+  sorted: readonly TensorToWrite[],
+  options: { dtype?: StorageDType; metadata?: { [key: string]: string } },
+  path: string,
+): Uint8Array {
   const entries: [string, unknown][] = [["__metadata__", options.metadata ?? { format: "pt" }]];
   let offset = 0;
   let previous: string | undefined;
   for (const { name, shape, dtype = options.dtype ?? "F32" } of sorted) {
-    if (name === previous || name === "__metadata__") throw new SparError("checkpoint/duplicate-tensor", `Writing ${path}: the name "${name}" appears twice or is reserved.`);
+    if (name === previous || name === "__metadata__")
+      throw new SparError("checkpoint/duplicate-tensor", `Writing ${path}: the name "${name}" appears twice or is reserved.`);
     previous = name;
     const end = offset + countElements(shape) * DTYPE_BYTES[dtype];
     entries.push([name, { dtype, shape, data_offsets: [offset, end] }]);

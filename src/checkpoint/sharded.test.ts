@@ -21,8 +21,15 @@ const tensors = ["a", "b", "c"].map((name, i) => ({ name, shape: [10], data: new
 test("shards are written with an index and read back as one source", async () => {
   const folder = await createFolder({});
   await saveWeights(folder, tensors, { maxShardBytes: 90 });
-  expect((await readdir(folder)).sort()).toEqual(["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors", "model.safetensors.index.json"]);
-  expect(JSON.parse(await readFile(join(folder, "model.safetensors.index.json"), "utf8"))).toMatchObject({ metadata: { total_size: 120 }, weight_map: { c: "model-00002-of-00002.safetensors" } });
+  expect((await readdir(folder)).sort()).toEqual([
+    "model-00001-of-00002.safetensors",
+    "model-00002-of-00002.safetensors",
+    "model.safetensors.index.json",
+  ]);
+  expect(JSON.parse(await readFile(join(folder, "model.safetensors.index.json"), "utf8"))).toMatchObject({
+    metadata: { total_size: 120 },
+    weight_map: { c: "model-00002-of-00002.safetensors" },
+  });
   const source = await openWeights(folder);
   expect(source.names()).toEqual(["a", "b", "c"]);
   expect(source.info("c").shape).toEqual([10]);
@@ -33,7 +40,10 @@ test("shards are written with an index and read back as one source", async () =>
   await source.close();
 
   await unlink(join(folder, "model-00002-of-00002.safetensors"));
-  await expect(openWeights(folder)).rejects.toMatchObject({ code: "file/not-found", message: expect.stringContaining("model-00002-of-00002") });
+  await expect(openWeights(folder)).rejects.toMatchObject({
+    code: "file/not-found",
+    message: expect.stringContaining("model-00002-of-00002"),
+  });
 });
 
 test("small weights are one file", async () => {
@@ -46,7 +56,10 @@ test("small weights are one file", async () => {
 });
 
 test("folders without safetensors say what is there and what to do", async () => {
-  await expect(openWeights(await createFolder({ "pytorch_model.bin": "" }))).rejects.toMatchObject({ code: "checkpoint/pickle", hint: expect.stringContaining("save_pretrained") });
+  await expect(openWeights(await createFolder({ "pytorch_model.bin": "" }))).rejects.toMatchObject({
+    code: "checkpoint/pickle",
+    hint: expect.stringContaining("save_pretrained"),
+  });
   await expect(openWeights(await createFolder({ "m.gguf": "" }))).rejects.toMatchObject({ code: "checkpoint/gguf" });
   await expect(openWeights(join(await createFolder({ "m.gguf": "" }), "m.gguf"))).rejects.toMatchObject({ code: "checkpoint/gguf" });
   await expect(openWeights(await createFolder({ "config.json": "{}" }))).rejects.toMatchObject({ code: "checkpoint/no-weights" });
@@ -58,7 +71,9 @@ test("a bad index is refused", async () => {
   await expect(open("{")).rejects.toThrow(/not valid JSON/);
   await expect(open("{}")).rejects.toThrow(/no weight_map/);
   await expect(open('{"weight_map":{}}')).rejects.toThrow(/empty/);
-  await expect(open('{"weight_map":{"w":"../../etc/x.safetensors"}}')).rejects.toThrow(/"w": its file .* is not a .safetensors file beside/);
+  await expect(open('{"weight_map":{"w":"../../etc/x.safetensors"}}')).rejects.toThrow(
+    /"w": its file .* is not a .safetensors file beside/,
+  );
   const folder = await createFolder({});
   await saveWeights(folder, tensors, { maxShardBytes: 90 });
   await writeFile(join(folder, "model.safetensors.index.json"), '{"weight_map":{"zz":"model-00001-of-00002.safetensors"}}');

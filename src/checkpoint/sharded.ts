@@ -32,9 +32,13 @@ function refuseGguf(path: string): SparError {
 function refuseFolder(folder: string, files: readonly string[]): SparError {
   const pickle = files.find((file) => /\.(bin|pt|pth|ckpt|pkl)$/.test(file) && file !== "training_args.bin");
   if (pickle !== undefined)
-    return new SparError("checkpoint/pickle", `Opening weights in ${folder}: found only ${pickle}, a Python pickle, which can run code when it is read; expected ${SINGLE}.`, {
-      hint: 'Convert it once with Python: AutoModel….from_pretrained(folder).save_pretrained(folder, safe_serialization=True), or take a revision of the model that has safetensors.',
-    });
+    return new SparError(
+      "checkpoint/pickle",
+      `Opening weights in ${folder}: found only ${pickle}, a Python pickle, which can run code when it is read; expected ${SINGLE}.`,
+      {
+        hint: "Convert it once with Python: AutoModel….from_pretrained(folder).save_pretrained(folder, safe_serialization=True), or take a revision of the model that has safetensors.",
+      },
+    );
   const gguf = files.find((file) => file.endsWith(".gguf"));
   if (gguf !== undefined) return refuseGguf(join(folder, gguf));
   const other = files.find((file) => /\.(h5|msgpack|onnx)$/.test(file));

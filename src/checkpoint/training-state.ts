@@ -41,7 +41,9 @@ export async function loadTrainingState(folder: string): Promise<LoadedTrainingS
     state = JSON.parse(await readFile(path, "utf8")) as JsonValue;
   } catch (cause) {
     if (cause instanceof SyntaxError)
-      throw new SparError("checkpoint/malformed", `Reading ${path}: not valid JSON (${cause.message}).`, { hint: "Resume from an earlier checkpoint." });
+      throw new SparError("checkpoint/malformed", `Reading ${path}: not valid JSON (${cause.message}).`, {
+        hint: "Resume from an earlier checkpoint.",
+      });
     throw explainFileError(cause, "reading training state", path);
   }
   const source = await openSafetensors(join(folder, BUFFERS));
@@ -54,11 +56,15 @@ export async function loadTrainingState(folder: string): Promise<LoadedTrainingS
 function checkPlain(value: JsonValue, path: string): JsonValue {
   if (typeof value === "number" && !Number.isFinite(value)) throw refusePlain(path, String(value));
   if (Array.isArray(value)) value.forEach((item: JsonValue, i) => checkPlain(item, `${path}[${i}]`));
-  else if (typeof value === "object" && value !== null) for (const [key, item] of Object.entries(value)) checkPlain(item as JsonValue, `${path}.${key}`);
+  else if (typeof value === "object" && value !== null)
+    for (const [key, item] of Object.entries(value)) checkPlain(item as JsonValue, `${path}.${key}`);
   else if (!["number", "string", "boolean"].includes(typeof value) && value !== null) throw refusePlain(path, typeof value);
   return value;
 }
 
 function refusePlain(path: string, found: string): SparError {
-  return new SparError("checkpoint/not-plain", `Saving training state: ${path} is ${found}, which JSON cannot hold; expected a finite number, text, boolean, null, list or object.`);
+  return new SparError(
+    "checkpoint/not-plain",
+    `Saving training state: ${path} is ${found}, which JSON cannot hold; expected a finite number, text, boolean, null, list or object.`,
+  );
 }

@@ -14,7 +14,10 @@ export async function createCommandline(name: string, summary: string, examples:
     .configureHelp({ commandUsage: (command) => `spar ${command.name()} ${command.usage()}` })
     .description(summary)
     .helpOption("-h, --help", "this text")
-    .addHelpText("after", `\nexamples:\n${examples.map((example) => `  ${example}`).join("\n")}\n\n--json puts JSON lines on standard output, --debug shows the stack of errors.`)
+    .addHelpText(
+      "after",
+      `\nexamples:\n${examples.map((example) => `  ${example}`).join("\n")}\n\n--json puts JSON lines on standard output, --debug shows the stack of errors.`,
+    )
     .configureOutput({ writeOut: (text) => io.say(text.trimEnd()), writeErr: () => {}, getOutHelpWidth: io.width })
     .exitOverride();
 }
@@ -37,7 +40,10 @@ export function parseCommandline(commandline: Commandline, args: readonly string
     if (!(error instanceof Error) || !("code" in error) || !("exitCode" in error)) throw error;
     if (error.code === "commander.helpDisplayed" || error.code === "commander.help") return false;
     const message = error.message.replace(/^error: /, "").replaceAll(/\s*\n\s*/g, " ");
-    throw new UsageError(`${commandline.name()}: ${message}`, { hint: `spar ${commandline.name()} --help lists the options.`, cause: error });
+    throw new UsageError(`${commandline.name()}: ${message}`, {
+      hint: `spar ${commandline.name()} --help lists the options.`,
+      cause: error,
+    });
   }
 }
 

@@ -7,7 +7,10 @@ export type Command = { run(args: string[], io: CommandIO): Promise<void> };
 type Entry = { summary: string; load: () => Promise<Command> };
 
 export const commands: { readonly [name: string]: Entry } = {
-  quickstart: { summary: "from the shipped tiny model to one tuned by PPO on human judgements, with a report", load: () => import("./commands/quickstart.ts") },
+  quickstart: {
+    summary: "from the shipped tiny model to one tuned by PPO on human judgements, with a report",
+    load: () => import("./commands/quickstart.ts"),
+  },
   pretrain: { summary: "train a language model from scratch, its tokenizer included", load: () => import("./commands/pretrain.ts") },
   sft: { summary: "fine-tune a language model on texts, completions or conversations", load: () => import("./commands/sft.ts") },
   reward: { summary: "train a reward model on pairs of a chosen and a rejected completion", load: () => import("./commands/reward.ts") },

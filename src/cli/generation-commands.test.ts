@@ -15,9 +15,17 @@ const stories = join(models, "stories260K");
 const folder = mkdtempSync(join(tmpdir(), "spar-cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-function capture(): { streams: { stdout: { write(text: string): void }; stderr: { write(text: string): void } }; out: () => string; err: () => string } {
+function capture(): {
+  streams: { stdout: { write(text: string): void }; stderr: { write(text: string): void } };
+  out: () => string;
+  err: () => string;
+} {
   let [out, err] = ["", ""];
-  return { streams: { stdout: { write: (text) => void (out += text) }, stderr: { write: (text) => void (err += text) } }, out: () => out, err: () => err };
+  return {
+    streams: { stdout: { write: (text) => void (out += text) }, stderr: { write: (text) => void (err += text) } },
+    out: () => out,
+    err: () => err,
+  };
 }
 
 async function spar(...words: string[]): Promise<{ code: number; out: string; err: string }> {
@@ -41,11 +49,19 @@ const parse = (out: string): { [key: string]: unknown }[] =>
 describe("generate", () => {
   test("gives rows in the order of the prompts and candidates, the same for the same seed and any batch size", async () => {
     const path = writeRows("prompts.jsonl", [{ prompt: "Once upon a time" }, { prompt: "Lily" }, { prompt: "The dog ran" }]);
-    const run = (...more: string[]): ReturnType<typeof spar> => spar("generate", "--model", stories, "--prompts", path, "--json", "--n", "2", "--max-new-tokens", "12", "--seed", "3", ...more);
+    const run = (...more: string[]): ReturnType<typeof spar> =>
+      spar("generate", "--model", stories, "--prompts", path, "--json", "--n", "2", "--max-new-tokens", "12", "--seed", "3", ...more);
     const { code, out, err } = await run();
     expect({ code, err }).toEqual({ code: 0, err: "" });
     const rows = parse(out);
-    expect(rows.map(({ prompt }) => prompt)).toEqual(["Once upon a time", "Once upon a time", "Lily", "Lily", "The dog ran", "The dog ran"]);
+    expect(rows.map(({ prompt }) => prompt)).toEqual([
+      "Once upon a time",
+      "Once upon a time",
+      "Lily",
+      "Lily",
+      "The dog ran",
+      "The dog ran",
+    ]);
     const tokenizer = await loadTokenizer(stories);
     for (const row of rows) {
       expect(Object.keys(row)).toEqual(["prompt", "completion", "prompt_ids", "completion_ids", "logprobs", "finish_reason"]);
@@ -59,13 +75,31 @@ describe("generate", () => {
   });
 
   test("continues a single prompt in words", async () => {
-    const { code, out } = await spar("generate", "--model", stories, "--prompt", "Once upon a time", "--temperature", "0", "--max-new-tokens", "8");
+    const { code, out } = await spar(
+      "generate",
+      "--model",
+      stories,
+      "--prompt",
+      "Once upon a time",
+      "--temperature",
+      "0",
+      "--max-new-tokens",
+      "8",
+    );
     expect(code).toBe(0);
     expect(out).toMatch(/^Once upon a time, there was .*\n$/);
   });
 
   test("lists all bad rows with their lines", async () => {
-    const path = writeRows("bad.jsonl", [{ prompt: "fine" }, { question: "x" }, "", "nope", { prompt: "" }, { prompt: [{ role: "user", content: "hi" }] }, [1]]);
+    const path = writeRows("bad.jsonl", [
+      { prompt: "fine" },
+      { question: "x" },
+      "",
+      "nope",
+      { prompt: "" },
+      { prompt: [{ role: "user", content: "hi" }] },
+      [1],
+    ]);
     const { code, out, err } = await spar("generate", "--model", stories, "--prompts", path, "--json");
     expect(code).toBe(1);
     expect(out).not.toContain("completion_ids");
@@ -85,18 +119,34 @@ describe("generate", () => {
 
 describe("logprobs", () => {
   test("gives each token's, null at the first, and sums over the completion", async () => {
-    const rows = [{ text: "Once upon a time" }, { prompt: "Once upon", completion: " a time" }, { input_ids: [403, 407, 261, 378], labels: [-100, -100, -100, 378] }];
+    const rows = [
+      { text: "Once upon a time" },
+      { prompt: "Once upon", completion: " a time" },
+      { input_ids: [403, 407, 261, 378], labels: [-100, -100, -100, 378] },
+    ];
     const { code, out } = await spar("logprobs", "--model", stories, writeRows("texts.jsonl", rows), "--json");
     expect(code).toBe(0);
-    const [text, pair, ids] = parse(out) as { input_ids: number[]; logprobs: (number | null)[]; sum: number; mean: number; perplexity: number }[];
+    const [text, pair, ids] = parse(out) as {
+      input_ids: number[];
+      logprobs: (number | null)[];
+      sum: number;
+      mean: number;
+      perplexity: number;
+    }[];
     expect(Object.keys(text)).toEqual(["input_ids", "logprobs", "sum", "mean", "perplexity"]);
     expect(text.logprobs[0]).toBeNull();
     expect(text.logprobs).toHaveLength(text.input_ids.length);
     expect(pair.input_ids).toEqual(text.input_ids);
     expect(pair.logprobs).toEqual(text.logprobs);
     const own = text.logprobs.slice(1) as number[];
-    expect(text.sum).toBeCloseTo(own.reduce((a, b) => a + b), 5);
-    expect(pair.sum).toBeCloseTo(own.slice(1).reduce((a, b) => a + b), 5);
+    expect(text.sum).toBeCloseTo(
+      own.reduce((a, b) => a + b),
+      5,
+    );
+    expect(pair.sum).toBeCloseTo(
+      own.slice(1).reduce((a, b) => a + b),
+      5,
+    );
     expect(pair.mean).toBeCloseTo(pair.sum / 2, 6);
     expect(pair.perplexity).toBeCloseTo(Math.exp(-pair.mean), 6);
     expect(ids.sum).toBeCloseTo(own[2], 5);
@@ -111,7 +161,12 @@ describe("logprobs", () => {
   });
 
   test("lists all bad rows with their lines", async () => {
-    const path = writeRows("bad-ids.jsonl", [{ input_ids: [1, 9999] }, { input_ids: [] }, { text: "fine" }, { input_ids: [1, 2], labels: [1] }]);
+    const path = writeRows("bad-ids.jsonl", [
+      { input_ids: [1, 9999] },
+      { input_ids: [] },
+      { text: "fine" },
+      { input_ids: [1, 2], labels: [1] },
+    ]);
     const { code, err } = await spar("logprobs", "--model", stories, path);
     expect(code).toBe(1);
     for (const line of [1, 2, 4]) expect(err).toMatch(new RegExp(`bad-ids\\.jsonl:${line}: \\S`));
@@ -119,7 +174,11 @@ describe("logprobs", () => {
   });
 
   test("a row without completion has no mean", () => {
-    expect(summarise({ ids: [1, 2], mask: Uint8Array.of(1, 0) }, Float32Array.of(-1))).toMatchObject({ sum: null, mean: null, perplexity: null });
+    expect(summarise({ ids: [1, 2], mask: Uint8Array.of(1, 0) }, Float32Array.of(-1))).toMatchObject({
+      sum: null,
+      mean: null,
+      perplexity: null,
+    });
   });
 });
 
@@ -143,12 +202,17 @@ describe("chat", () => {
     expect(await runChatCommand("/nothing", conversation, io)).toBe("handled");
     expect(err()).toContain("There is no /nothing");
     expect(await runChatCommand("/save", conversation, io)).toBe("handled");
-    expect([await runChatCommand("/exit", conversation, io), await runChatCommand("hello", conversation, io), await runChatCommand("", conversation, io)]).toEqual(["exit", "message", "handled"]);
+    expect([
+      await runChatCommand("/exit", conversation, io),
+      await runChatCommand("hello", conversation, io),
+      await runChatCommand("", conversation, io),
+    ]).toEqual(["exit", "message", "handled"]);
   });
 
   test("renders messages through the chat template, the system message first", async () => {
     const { createTokenizer } = await import("../tokenizer/index.ts");
-    const template = "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
+    const template =
+      "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
     const tokenizer = createTokenizer({ ...(await loadTokenizer(stories)).files, "chat_template.jinja": template });
     const conversation = createConversation(tokenizer, "Be kind.");
     expect(tokenizer.decode(conversation.ask("Hi"))).toContain("<system>Be kind.\n<user>Hi\n<assistant>");

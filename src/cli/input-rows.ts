@@ -28,7 +28,11 @@ export async function readInputRows<T>(operation: string, path: string, expected
   }
   if (problems.length > 0) {
     const more = problems.length > listed ? [`  … and ${problems.length - listed} more`] : [];
-    throw new SparError("data/bad-rows", [`${operation}: ${problems.length} of ${count} rows cannot be used`, ...problems.slice(0, listed), ...more].join("\n"), { hint: `expected ${expected}` });
+    throw new SparError(
+      "data/bad-rows",
+      [`${operation}: ${problems.length} of ${count} rows cannot be used`, ...problems.slice(0, listed), ...more].join("\n"),
+      { hint: `expected ${expected}` },
+    );
   }
   if (count === 0) throw new SparError("data/empty", `${operation}: ${name} is empty`, { hint: `expected ${expected}` });
   return rows;
@@ -52,7 +56,8 @@ function parseObject(line: string): { readonly [column: string]: unknown } {
   } catch (error) {
     throw new SparError("data/bad-row", `not valid JSON (${(error as Error).message})`);
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SparError("data/bad-row", `expected a JSON object, found ${JSON.stringify(value).slice(0, 40)}`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new SparError("data/bad-row", `expected a JSON object, found ${JSON.stringify(value).slice(0, 40)}`);
   return value as { readonly [column: string]: unknown };
 }
 

@@ -50,11 +50,22 @@ export async function openModel(folder: string): Promise<OpenModel> {
 }
 
 /** Flags, then generation_config.json, then defaults; completions end at the model's and at the tokenizer's end tokens. */
-export async function resolveSampling(options: SamplingArguments, folder: string, config: RawConfig, tokenizer: Tokenizer): Promise<GenerationSettings> {
+export async function resolveSampling(
+  options: SamplingArguments,
+  folder: string,
+  config: RawConfig,
+  tokenizer: Tokenizer,
+): Promise<GenerationSettings> {
   const { endTokens, loadGenerationConfig, resolveSettings } = await import("../generation/index.ts");
   const { maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop } = options;
   const generationConfig = await loadGenerationConfig(folder);
-  const settings = resolveSettings({ maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stopTexts: stop } as Partial<GenerationSettings>, generationConfig);
-  const ends = new Set([...(settings.stopIds.length > 0 ? settings.stopIds : endTokens(config)), ...(tokenizer.eosId === undefined ? [] : [tokenizer.eosId])]);
+  const settings = resolveSettings(
+    { maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stopTexts: stop } as Partial<GenerationSettings>,
+    generationConfig,
+  );
+  const ends = new Set([
+    ...(settings.stopIds.length > 0 ? settings.stopIds : endTokens(config)),
+    ...(tokenizer.eosId === undefined ? [] : [tokenizer.eosId]),
+  ]);
   return { ...settings, stopIds: [...ends] };
 }

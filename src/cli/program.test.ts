@@ -50,9 +50,14 @@ test("planned and unknown commands are usage errors", async () => {
 });
 
 test("wrong options say what was expected", async () => {
-  expect(await spar("generate", "--model", "m")).toMatchObject({ code: 2, err: expect.stringContaining("expected --prompt or --prompts, found neither") });
+  expect(await spar("generate", "--model", "m")).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("expected --prompt or --prompts, found neither"),
+  });
   expect(await spar("generate", "--prompt", "a")).toMatchObject({ code: 2, err: expect.stringContaining("--model") });
-  expect((await spar("generate", "--model", "m", "--prompt", "a", "--top_p", "2")).err).toContain('--top-p: expected a number (above 0, at most 1), found "2"');
+  expect((await spar("generate", "--model", "m", "--prompt", "a", "--top_p", "2")).err).toContain(
+    '--top-p: expected a number (above 0, at most 1), found "2"',
+  );
   expect(await spar("chat", "--model", "m", "--modle", "x")).toMatchObject({ code: 2 });
   expect(await spar("logprobs", "--model", "m")).toMatchObject({ code: 2 });
   expect(await spar("doctor", "--method", "sft")).toMatchObject({ code: 2, err: expect.stringContaining("--method needs --config") });
@@ -70,7 +75,10 @@ test("training commands: recipe errors are the user's, a missing recipe is usage
     expect(bad.err).toContain("datasets or dataset_name is missing");
     expect(bad.err).not.toContain("    at ");
     expect((await spar("sft", "--config", path, "--debug")).err).toContain("    at ");
-    expect(await spar("sft", "--config", join(folder, "none.yaml"))).toMatchObject({ code: 1, err: expect.stringContaining("no such file") });
+    expect(await spar("sft", "--config", join(folder, "none.yaml"))).toMatchObject({
+      code: 1,
+      err: expect.stringContaining("no such file"),
+    });
     expect(await spar("sft")).toMatchObject({ code: 2 });
     expect(await spar("sft", "--config")).toMatchObject({ code: 2 });
     expect(await spar("sft", "r.yaml")).toMatchObject({ code: 2, err: expect.stringContaining("--config r.yaml") });
@@ -86,9 +94,13 @@ test("global flags are taken from anywhere before --", () => {
 
 test("exit codes and error texts", () => {
   const plain = { debug: false, paint: (_: number, text: string) => text };
-  expect([new UsageError("u"), new InterruptedError("i"), new SparError("a/b", "c"), new TypeError("t"), "odd"].map(exitCodeOf)).toEqual([2, 130, 1, 70, 70]);
+  expect([new UsageError("u"), new InterruptedError("i"), new SparError("a/b", "c"), new TypeError("t"), "odd"].map(exitCodeOf)).toEqual([
+    2, 130, 1, 70, 70,
+  ]);
   expect(formatError(new SparError("a/b", "cannot", { hint: "do this" }), plain)).toBe("error: cannot\ndo this");
-  expect(formatError(new TypeError("t"), plain)).toBe("internal error: t\nThis is a bug in spar; the same command with --debug shows where.");
+  expect(formatError(new TypeError("t"), plain)).toBe(
+    "internal error: t\nThis is a bug in spar; the same command with --debug shows where.",
+  );
   const cause = new Error("deep");
   const full = formatError(new SparError("a/b", "cannot", { cause }), { ...plain, debug: true });
   expect(full).toContain("code: a/b");
@@ -99,7 +111,13 @@ test("with --json only rows reach standard output", () => {
   let out = "";
   let err = "";
   const make = (json: boolean) =>
-    createCommandIO({ json, debug: false, env: {}, stdout: { write: (text) => void (out += text) }, stderr: { write: (text) => void (err += text) } });
+    createCommandIO({
+      json,
+      debug: false,
+      env: {},
+      stdout: { write: (text) => void (out += text) },
+      stderr: { write: (text) => void (err += text) },
+    });
   const io = make(true);
   io.row({ a: 1 });
   io.say("words");
@@ -169,6 +187,14 @@ test("colours follow the terminal, NO_COLOR and FORCE_COLOR", () => {
 });
 
 test("tables align, numbers to the right", () => {
-  expect(formatTable(["name", "n"], [["é", 5], ["long name", 12]])).toBe("name        n\n---------  --\né           5\nlong name  12");
+  expect(
+    formatTable(
+      ["name", "n"],
+      [
+        ["é", 5],
+        ["long name", 12],
+      ],
+    ),
+  ).toBe("name        n\n---------  --\né           5\nlong name  12");
   expect(formatTable(["a"], [])).toBe("a\n-");
 });

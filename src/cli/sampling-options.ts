@@ -20,7 +20,11 @@ export function addSamplingOptions(commandline: Commandline): void {
     .option("--top-k <k>", "sample among the k likeliest tokens; 0: all", numberArgument("--top-k", { integer: true, min: 0 }))
     .option("--top-p <p>", "sample among the likeliest tokens of this total probability", numberArgument("--top-p", { above: 0, max: 1 }))
     .option("--min-p <p>", "leave out tokens less likely than p times the likeliest", numberArgument("--min-p", { min: 0, max: 1 }))
-    .option("--repetition-penalty <r>", "divide the logits of tokens that are there already", numberArgument("--repetition-penalty", { above: 0 }))
+    .option(
+      "--repetition-penalty <r>",
+      "divide the logits of tokens that are there already",
+      numberArgument("--repetition-penalty", { above: 0 }),
+    )
     .option("--seed <n>", "seed of the random numbers", numberArgument("--seed", { integer: true, min: 0, max: 4294967295 }), 0);
   addRepeatedOption(commandline, "--stop <text>", "end a completion at this text");
 }

@@ -88,7 +88,9 @@ export async function runTrainCommand(command: TrainCommand, args: string[], io:
     return;
   }
   if (configPath === undefined && flags.length === 0) {
-    throw new UsageError(`${command.method}: expected a recipe: --config FILE, or keys as flags`, { hint: `spar ${command.method} --help lists the keys, with examples.` });
+    throw new UsageError(`${command.method}: expected a recipe: --config FILE, or keys as flags`, {
+      hint: `spar ${command.method} --help lists the keys, with examples.`,
+    });
   }
   const { loadRecipe, runRecipe } = await import("../recipes/index.ts");
   const { createConsoleTracker, createJsonLinesTracker } = await import("../tracking/index.ts");
@@ -106,7 +108,9 @@ export async function runTrainCommand(command: TrainCommand, args: string[], io:
   if (io.json) trackers.push({ name: "json", tracker: createJsonLinesTracker(io.row) });
   const outcome = await runRecipe(recipe, { version: readVersion(), signal: io.signal, trackers });
   if (outcome.status === "stopped") {
-    throw new InterruptedError(`Stopped after step ${outcome.steps}; saved in ${outcome.outputDir}.`, { hint: `To go on: ${describeContinuation(command, args)}` });
+    throw new InterruptedError(`Stopped after step ${outcome.steps}; saved in ${outcome.outputDir}.`, {
+      hint: `To go on: ${describeContinuation(command, args)}`,
+    });
   }
   io.say(`Finished: ${outcome.steps} step${outcome.steps === 1 ? "" : "s"}; the model is in ${outcome.outputDir}`);
 }

@@ -87,7 +87,9 @@ export function openIndexedFile<T = Row>(
       if (!inBlock() && row !== previous + 1) bytes = await readRange(start, length, length);
       else {
         if (!inBlock()) block = { start, bytes: await readRange(start, Math.max(length, READ_AHEAD), length) };
-        bytes = inBlock() ? block.bytes.subarray(start - block.start, start - block.start + length) : await readRange(start, length, length);
+        bytes = inBlock()
+          ? block.bytes.subarray(start - block.start, start - block.start + length)
+          : await readRange(start, length, length);
       }
       previous = row;
       try {

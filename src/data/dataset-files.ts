@@ -75,21 +75,29 @@ function explicitFormat(format: FileFormat, builder: string): { format?: FileFor
 function chooseSplitFiles(spec: DatasetSpec): string[] | undefined {
   const { data_files: dataFiles } = spec;
   if (dataFiles === undefined || dataFiles === null) return undefined;
-  const inFolder = (pattern: string) => (spec.data_dir && !isAbsolute(pattern) && BUILDERS[spec.path] ? join(spec.data_dir, pattern) : pattern);
+  const inFolder = (pattern: string) =>
+    spec.data_dir && !isAbsolute(pattern) && BUILDERS[spec.path] ? join(spec.data_dir, pattern) : pattern;
   if (typeof dataFiles === "string") return [inFolder(dataFiles)];
   if (Array.isArray(dataFiles)) return dataFiles.map(inFolder);
   const split = baseSplit(spec);
   const chosen = (dataFiles as { readonly [split: string]: string | readonly string[] })[split];
   if (chosen === undefined) {
-    throw new SparError("data/no-split", `reading data: data_files has no split ${split}`, { hint: `it has ${Object.keys(dataFiles).join(", ") || "none"}` });
+    throw new SparError("data/no-split", `reading data: data_files has no split ${split}`, {
+      hint: `it has ${Object.keys(dataFiles).join(", ") || "none"}`,
+    });
   }
   return (typeof chosen === "string" ? [chosen] : [...chosen]).map(inFolder);
 }
 
 function keepTexts(files: string[], where: string): string[] {
   // folders of reviews often hold texts without a known extension; only what is surely another format is passed over
-  const texts = files.filter((file) => ["text", undefined].includes(inferFormat(file)) && !/^(readme|license|licence)(\.|$)/i.test(basename(file)));
-  if (texts.length === 0) throw new SparError("data/empty", `reading data: ${where} holds no text files`, { hint: "expected .txt files in it or in folders under it" });
+  const texts = files.filter(
+    (file) => ["text", undefined].includes(inferFormat(file)) && !/^(readme|license|licence)(\.|$)/i.test(basename(file)),
+  );
+  if (texts.length === 0)
+    throw new SparError("data/empty", `reading data: ${where} holds no text files`, {
+      hint: "expected .txt files in it or in folders under it",
+    });
   return texts;
 }
 
@@ -97,7 +105,9 @@ function keepKnown(files: string[], folder: string): string[] {
   const known = files.filter((file) => inferFormat(file) && !/^(readme|license|licence|dataset_infos?)(\.|$)/i.test(basename(file)));
   const formats = [...new Set(known.map((file) => inferFormat(file)!.replace("jsonl", "json")))];
   if (formats.length === 0) {
-    throw new SparError("data/empty", `reading data: ${folder} holds no data files`, { hint: "expected .jsonl, .json, .csv, .parquet or .txt files (also .gz)" });
+    throw new SparError("data/empty", `reading data: ${folder} holds no data files`, {
+      hint: "expected .jsonl, .json, .csv, .parquet or .txt files (also .gz)",
+    });
   }
   if (formats.length > 1) {
     throw new SparError("data/mixed-formats", `reading data: ${folder} holds files of several formats (${formats.join(", ")})`, {
@@ -120,5 +130,7 @@ function chooseBySplitName(files: string[], split: string, folder: string): stri
   const chosen = files.filter((file) => (named ? splitOf(file) === split : split === "train"));
   if (chosen.length > 0) return chosen;
   const there = named ? [...new Set(files.map(splitOf).filter((name) => name !== undefined))] : ["train"];
-  throw new SparError("data/no-split", `reading data: ${folder} has no split ${split}`, { hint: `it has ${there.join(", ")}; or name files in data_files` });
+  throw new SparError("data/no-split", `reading data: ${folder} has no split ${split}`, {
+    hint: `it has ${there.join(", ")}; or name files in data_files`,
+  });
 }

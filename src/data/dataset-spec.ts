@@ -29,9 +29,17 @@ export type DatasetSpec = {
 
 /** A task name that people recognise, unique among `taken`. */
 export function nameTask(spec: DatasetSpec, files: readonly string[], taken: ReadonlySet<string>): string {
-  const fromFile = files.length === 1 ? basename(files[0]!).replace(/\.gz$/i, "").replace(/\.[a-z0-9]+$/i, "") : undefined;
+  const fromFile =
+    files.length === 1
+      ? basename(files[0]!)
+          .replace(/\.gz$/i, "")
+          .replace(/\.[a-z0-9]+$/i, "")
+      : undefined;
   const builtIn = ["json", "jsonl", "csv", "parquet", "text", "folder"].includes(spec.path);
-  const base = spec.task || (builtIn ? (fromFile ?? spec.path) : [basename(spec.path).replace(/\.[a-z0-9]+(\.gz)?$/i, ""), spec.name].filter(Boolean).join("-")) || "data";
+  const base =
+    spec.task ||
+    (builtIn ? (fromFile ?? spec.path) : [basename(spec.path).replace(/\.[a-z0-9]+(\.gz)?$/i, ""), spec.name].filter(Boolean).join("-")) ||
+    "data";
   let name = base;
   for (let n = 2; taken.has(name); n++) name = `${base}-${n}`;
   return name;
@@ -54,7 +62,10 @@ export function sliceSplit(rows: IndexedRows, split: string): IndexedRows {
   const from = toRow(match[1], 0);
   const to = toRow(match[2], rows.count);
   if (to <= from) throw new SparError("data/empty", `reading data: the split ${split} is empty, as there are ${rows.count} rows`);
-  return selectRows(rows, Uint32Array.from({ length: to - from }, (_, i) => from + i));
+  return selectRows(
+    rows,
+    Uint32Array.from({ length: to - from }, (_, i) => from + i),
+  );
 }
 
 function badSplit(split: string): SparError {

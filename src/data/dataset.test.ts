@@ -61,7 +61,8 @@ describe("loadDataset: formats", () => {
     write("one-line.json", JSON.stringify({ data: ROWS }));
     write("texts.json", '["one", "two [\\"]\\""]');
     write("lines.json", ROWS.map((row) => JSON.stringify(row)).join("\n"));
-    for (const name of ["array.json", "wrapped.json", "one-line.json", "lines.json"]) expect(await readRows({ path: "json", data_files: name })).toEqual(ROWS);
+    for (const name of ["array.json", "wrapped.json", "one-line.json", "lines.json"])
+      expect(await readRows({ path: "json", data_files: name })).toEqual(ROWS);
     expect(await readRows({ path: "texts.json" })).toEqual([{ text: "one" }, { text: 'two ["]"' }]);
   });
 
@@ -107,10 +108,20 @@ describe("loadDataset: formats", () => {
     write("texts/.hidden.txt", "no");
     const file = "texts/neg/1.txt";
     expect(await readRows({ path: "text", data_files: file })).toEqual([{ text: "bad" }, { text: "really bad" }, { text: "indeed" }]);
-    expect(await readRows({ path: "text", data_files: file, sample_by: "paragraph" })).toEqual([{ text: "bad" }, { text: "really bad\nindeed" }]);
-    expect(await readRows({ path: "folder", data_files: "texts" })).toEqual([{ text: "bad\r\n\r\nreally bad\nindeed\n" }, { text: "good" }, { text: "words" }]);
+    expect(await readRows({ path: "text", data_files: file, sample_by: "paragraph" })).toEqual([
+      { text: "bad" },
+      { text: "really bad\nindeed" },
+    ]);
+    expect(await readRows({ path: "folder", data_files: "texts" })).toEqual([
+      { text: "bad\r\n\r\nreally bad\nindeed\n" },
+      { text: "good" },
+      { text: "words" },
+    ]);
     expect(await readRows({ path: "text", data_files: "texts/**/1.{txt,md}" })).toHaveLength(4);
-    expect(await readRows({ path: "text", data_files: ["texts/pos/1.txt", "texts/pos/e*.md"] })).toEqual([{ text: "good" }, { text: "words" }]);
+    expect(await readRows({ path: "text", data_files: ["texts/pos/1.txt", "texts/pos/e*.md"] })).toEqual([
+      { text: "good" },
+      { text: "words" },
+    ]);
   });
 });
 
@@ -118,7 +129,9 @@ describe("loadDataset: splits and columns", () => {
   it("takes splits from mappings, folders' names and ranges", async () => {
     write("splits/train.jsonl", '{"text":"a"}\n{"text":"b"}\n{"text":"c"}\n{"text":"d"}');
     write("splits/test.jsonl", '{"text":"t"}');
-    expect(await readRows({ path: "json", data_files: { train: "splits/train.jsonl", test: "splits/test.jsonl" }, split: "test" })).toEqual([{ text: "t" }]);
+    expect(await readRows({ path: "json", data_files: { train: "splits/train.jsonl", test: "splits/test.jsonl" }, split: "test" })).toEqual(
+      [{ text: "t" }],
+    );
     expect(await readRows({ path: "splits", split: "test" })).toEqual([{ text: "t" }]);
     expect(await readRows({ path: "splits", split: "train[1:50%]" })).toEqual([{ text: "b" }]);
     expect(await readRows({ path: "splits", split: "train[-1:]" })).toEqual([{ text: "d" }]);
@@ -137,7 +150,9 @@ describe("loadDataset: splits and columns", () => {
   it("names tasks apart", async () => {
     write("t/a.jsonl", '{"text":"1"}');
     write("u/a.jsonl", '{"text":"2"}');
-    const dataset = await loadDataset([{ path: "t/a.jsonl" }, { path: "u/a.jsonl" }, { path: "t/a.jsonl", task: "mine" }], { baseDir: dir });
+    const dataset = await loadDataset([{ path: "t/a.jsonl" }, { path: "u/a.jsonl" }, { path: "t/a.jsonl", task: "mine" }], {
+      baseDir: dir,
+    });
     expect(dataset.tasks).toEqual(["a", "a-2", "mine"]);
   });
 });
@@ -221,7 +236,10 @@ describe("loadDataset: larger than memory", () => {
     const paragraphs = "one\r\ntwo\r\n\r\n\r\nthree\n";
     write("big.txt", paragraphs);
     for (const memoryLimit of [0, 1e6]) {
-      expect(await readRows({ path: "big.txt", sample_by: "paragraph" }, { memoryLimit })).toEqual([{ text: "one\ntwo" }, { text: "three" }]);
+      expect(await readRows({ path: "big.txt", sample_by: "paragraph" }, { memoryLimit })).toEqual([
+        { text: "one\ntwo" },
+        { text: "three" },
+      ]);
       expect(await readRows({ path: "big.txt" }, { memoryLimit })).toEqual([{ text: "one" }, { text: "two" }, { text: "three" }]);
     }
   });
@@ -238,10 +256,14 @@ describe("loadDataset: larger than memory", () => {
 
   it("indexes any JSON array as JSON.parse reads it", async () => {
     await fc.assert(
-      fc.asyncProperty(fc.array(fc.dictionary(fc.string(), fc.jsonValue()), { minLength: 1, maxLength: 8 }), fc.integer({ min: 0, max: 3 }), async (rows, indent) => {
-        write("any.json", JSON.stringify(rows, null, indent));
-        expect(await readRows({ path: "any.json" }, { memoryLimit: 0 })).toEqual(JSON.parse(JSON.stringify(rows)));
-      }),
+      fc.asyncProperty(
+        fc.array(fc.dictionary(fc.string(), fc.jsonValue()), { minLength: 1, maxLength: 8 }),
+        fc.integer({ min: 0, max: 3 }),
+        async (rows, indent) => {
+          write("any.json", JSON.stringify(rows, null, indent));
+          expect(await readRows({ path: "any.json" }, { memoryLimit: 0 })).toEqual(JSON.parse(JSON.stringify(rows)));
+        },
+      ),
       { numRuns: 50 },
     );
   });

@@ -40,7 +40,14 @@ export async function loadDataset(specs: DatasetSpec | readonly DatasetSpec[], o
       for (const file of files) {
         // `path: json` reads arrays and lines; a name that says lines gets the lines' better error messages
         const known = format === "json" && inferFormat(file) === "jsonl" ? "jsonl" : format;
-        loaded.push(await loadFile(file, { memory, sampleBy, ...(known ? { format: known } : {}), ...(options.tempDir ? { tempDir: options.tempDir } : {}) }));
+        loaded.push(
+          await loadFile(file, {
+            memory,
+            sampleBy,
+            ...(known ? { format: known } : {}),
+            ...(options.tempDir ? { tempDir: options.tempDir } : {}),
+          }),
+        );
       }
       let rows = sliceSplit(concatRows(loaded), spec.split ?? "train");
       if (spec.columns) rows = await selectColumns(rows, spec.columns);

@@ -36,7 +36,8 @@ function groupByLength(order: Uint32Array, lengths: ArrayLike<number>, batchSize
     grouped.set(Array.from(order.subarray(from, from + stretch)).sort(byLength), from);
   }
   let longest = 0;
-  for (let from = stretch; from < grouped.length; from += stretch) if (lengths[grouped[from]!]! > lengths[grouped[longest]!]!) longest = from;
+  for (let from = stretch; from < grouped.length; from += stretch)
+    if (lengths[grouped[from]!]! > lengths[grouped[longest]!]!) longest = from;
   if (grouped.length > 0) [grouped[0], grouped[longest]] = [grouped[longest]!, grouped[0]!];
   return grouped;
 }

@@ -73,7 +73,11 @@ export function compileGlob(pattern: string): RegExp {
     } else if (char === "?") source += "[^/]";
     else if (char === "[" && glob.indexOf("]", i + 2) > 0) {
       const end = glob.indexOf("]", i + 2);
-      const body = glob.slice(i + 1, end).replace(/^!/, "^").replace(/\\/g, "\\\\").replace(/\[/g, "\\[");
+      const body = glob
+        .slice(i + 1, end)
+        .replace(/^!/, "^")
+        .replace(/\\/g, "\\\\")
+        .replace(/\[/g, "\\[");
       source += `[${body}]`;
       i = end;
     } else if (char === "{" && glob.indexOf("}", i) > 0) {

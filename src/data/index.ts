@@ -13,17 +13,15 @@ export type {
   UnpairedExample,
 } from "./formats/example.ts";
 export { splitSharedPrompt } from "./formats/implicit-prompt.ts";
-export { concatRows, createMemoryRows, type IndexedRows, iterateRows, mapRows, selectRows } from "./indexed-rows.ts";
+export { concatRows, createMemoryRows, type IndexedRows, mapRows, selectRows } from "./indexed-rows.ts";
 export { type FileFormat, loadFile, type LoadFileOptions } from "./load-file.ts";
 export { type Batch, createLoader, type Loader, type LoaderCursor, type LoaderOptions } from "./loader.ts";
 export { type Dataset, type DatasetPart, mixDatasets, selectDataset, splitDataset } from "./mixture.ts";
-export { padTo } from "./pad.ts";
 export { type PackedText, type PackingStrategy, packTexts } from "./packing.ts";
 export type { PreparedRows, PrepareOptions } from "./prepare.ts";
 export { preparePairs, type PreparePairsOptions, prepareUnpaired } from "./prepare-pairs.ts";
 export { preparePrompts } from "./prepare-prompts.ts";
-export { openTextExamples, packPreparedTexts, prepareTexts, type PrepareTextsOptions } from "./prepare-texts.ts";
-export { type BlockCursor, type BlockStreamOptions, streamBlocks, type TokenBlock } from "./pretraining-blocks.ts";
+export { packPreparedTexts, prepareTexts, type PrepareTextsOptions } from "./prepare-texts.ts";
 export { formatPlace, type Row, type RowPlace } from "./row.ts";
 export { createTokeniseContext, type DataTokenizer, type EventSink, type TokeniseContext } from "./tokenise-content.ts";
 export { type TokenizedCompletion, type TokenizedPair, tokenisePair, tokeniseUnpaired } from "./tokenise-pair.ts";

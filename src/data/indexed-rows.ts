@@ -88,11 +88,6 @@ export function mapRows<T, U>(rows: IndexedRows<T>, convert: (row: T, index: num
   };
 }
 
-/** The rows in order from `start`. */
-export async function* iterateRows<T>(rows: IndexedRows<T>, start = 0): AsyncGenerator<T> {
-  for (let index = start; index < rows.count; index++) yield await rows.read(index);
-}
-
 export function checkIndex(index: number, count: number, what: string): void {
   if (!Number.isInteger(index) || index < 0 || index >= count) {
     throw new RangeError(`row ${index} of ${what} was asked for, which has ${count}`);

@@ -12,7 +12,11 @@ describe("createLoader", () => {
   it("goes through every row once an epoch, the last batch smaller", () => {
     const loader = createLoader({ count: 10, batchSize: 4, seed: 1 });
     const sizes = [loader.next(), loader.next(), loader.next()].map((batch) => [batch.indices.length, batch.isLastOfEpoch]);
-    expect(sizes).toEqual([[4, false], [4, false], [2, true]]);
+    expect(sizes).toEqual([
+      [4, false],
+      [4, false],
+      [2, true],
+    ]);
     expect(takeEpoch({ count: 10, batchSize: 4, seed: 1 }).sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
@@ -47,7 +51,11 @@ describe("createLoader", () => {
   it("drops the partial batch when asked, and keeps sequential order", () => {
     const loader = createLoader({ count: 5, batchSize: 2, seed: 0, samplingStrategy: "sequential", dropLast: true });
     expect(loader.batchesPerEpoch).toBe(2);
-    expect([loader.next(), loader.next(), loader.next()].map((batch) => [batch.epoch, ...batch.indices])).toEqual([[0, 0, 1], [0, 2, 3], [1, 0, 1]]);
+    expect([loader.next(), loader.next(), loader.next()].map((batch) => [batch.epoch, ...batch.indices])).toEqual([
+      [0, 0, 1],
+      [0, 2, 3],
+      [1, 0, 1],
+    ]);
   });
 
   it("groups rows of like length, the longest first", () => {

@@ -47,7 +47,10 @@ export function createLoader(options: LoaderOptions): Loader {
     });
   }
   if (samplingStrategy === "group_by_length" && lengths?.length !== count) {
-    throw new SparError("data/lengths", `loading batches: group_by_length needs the length of each of ${count} rows, got ${lengths?.length ?? "none"}`);
+    throw new SparError(
+      "data/lengths",
+      `loading batches: group_by_length needs the length of each of ${count} rows, got ${lengths?.length ?? "none"}`,
+    );
   }
   const rowsPerEpoch = dropLast ? batchesPerEpoch * batchSize : count;
   let { epoch, position } = options.cursor ?? { epoch: 0, position: 0 };

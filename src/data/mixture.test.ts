@@ -5,7 +5,10 @@ import { type Dataset, mixDatasets, splitDataset } from "./mixture.ts";
 
 const part = (task: string, count: number, share: { fraction?: number; weight?: number } = {}) => ({
   task,
-  rows: createMemoryRows(Array.from({ length: count }, (_, i) => ({ text: `${task}${i}` })), task),
+  rows: createMemoryRows(
+    Array.from({ length: count }, (_, i) => ({ text: `${task}${i}` })),
+    task,
+  ),
   ...share,
 });
 
@@ -23,7 +26,16 @@ describe("mixDatasets", () => {
 
   it("keeps the first rows of each by fraction, as many as need no repeats", async () => {
     // 10 rows at 1/4 and 6 at 3/4: the second limits the mixture to 8 rows
-    expect(await readAll(mixDatasets([part("a", 10, { fraction: 1 }), part("b", 6, { fraction: 3 })]))).toEqual(["a0", "a1", "b0", "b1", "b2", "b3", "b4", "b5"]);
+    expect(await readAll(mixDatasets([part("a", 10, { fraction: 1 }), part("b", 6, { fraction: 3 })]))).toEqual([
+      "a0",
+      "a1",
+      "b0",
+      "b1",
+      "b2",
+      "b3",
+      "b4",
+      "b5",
+    ]);
   });
 
   it("repeats and leaves out rows by weight, the same each time", async () => {

@@ -39,7 +39,10 @@ export function mixDatasets(parts: readonly DatasetPart[], options: { seed?: num
 export function splitDataset(dataset: Dataset, size: number, seed: number): { train: Dataset; test: Dataset } {
   const testCount = size < 1 ? Math.ceil(dataset.count * size) : size;
   if (!(size > 0) || !Number.isInteger(testCount) || testCount >= dataset.count) {
-    throw new SparError("data/split", `splitting off test rows: expected a share between 0 and 1, or fewer rows than the ${dataset.count} there are; got ${size}`);
+    throw new SparError(
+      "data/split",
+      `splitting off test rows: expected a share between 0 and 1, or fewer rows than the ${dataset.count} there are; got ${size}`,
+    );
   }
   const order = new Random(seed).shuffle(Uint32Array.from({ length: dataset.count }, (_, i) => i));
   const isTest = new Uint8Array(dataset.count);

@@ -29,7 +29,9 @@ describe("packTexts", () => {
       { inputIds: [1, 2, 3], completionMask: Uint8Array.of(0, 0, 1) },
       { inputIds: [4, 5], completionMask: Uint8Array.of(1, 1) },
     ];
-    expect(packTexts(texts, { maxLength: 8 })).toEqual([{ inputIds: [1, 2, 3, 4, 5], completionMask: Uint8Array.of(0, 0, 1, 0, 1), seqLengths: [3, 2] }]);
+    expect(packTexts(texts, { maxLength: 8 })).toEqual([
+      { inputIds: [1, 2, 3, 4, 5], completionMask: Uint8Array.of(0, 0, 1, 0, 1), seqLengths: [3, 2] },
+    ]);
     expect(texts[1]!.completionMask).toEqual(Uint8Array.of(1, 1));
   });
 

@@ -33,7 +33,10 @@ export async function preparePairs(dataset: Dataset, options: PreparePairsOption
 }
 
 /** Prompts with one rated completion; cut at the end, and left out where the prompt alone fills maxLength. */
-export async function prepareUnpaired(dataset: Dataset, options: PrepareOptions & { maxLength: number | null }): Promise<PreparedRows<TokenizedCompletion>> {
+export async function prepareUnpaired(
+  dataset: Dataset,
+  options: PrepareOptions & { maxLength: number | null },
+): Promise<PreparedRows<TokenizedCompletion>> {
   const { maxLength } = options;
   return prepareRows(
     dataset,

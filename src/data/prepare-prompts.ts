@@ -7,7 +7,10 @@ import { tokenisePrompt, type TokenizedPrompt } from "./tokenise-prompt.ts";
  * Prompts for generation, each with its row for reward functions. Prompts longer than `maxPromptLength` (null: any
  * length) are left out: a prompt cut at its start asks something else.
  */
-export async function preparePrompts(dataset: Dataset, options: PrepareOptions & { maxPromptLength: number | null }): Promise<PreparedRows<TokenizedPrompt>> {
+export async function preparePrompts(
+  dataset: Dataset,
+  options: PrepareOptions & { maxPromptLength: number | null },
+): Promise<PreparedRows<TokenizedPrompt>> {
   const { maxPromptLength } = options;
   const ids = await prepareRows(
     dataset,

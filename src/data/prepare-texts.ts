@@ -1,15 +1,8 @@
-import { SparError } from "../internal/errors.ts";
-import { EXPECTED_COLUMNS } from "./formats/detect-format.ts";
-import type { TextExample } from "./formats/example.ts";
-import { RowProblem } from "./formats/read-values.ts";
-import { type IndexedRows, mapRows } from "./indexed-rows.ts";
 import type { Dataset } from "./mixture.ts";
 import { type PackedText, PACKING_CHUNK, type PackingStrategy, packTexts } from "./packing.ts";
-import { announceFormats, type PreparedRows, type PrepareOptions, prepareRows } from "./prepare.ts";
+import { type PreparedRows, type PrepareOptions, prepareRows } from "./prepare.ts";
 import { textCodec } from "./record-codecs.ts";
 import { createRecordStore } from "./record-store.ts";
-import { formatPlace } from "./row.ts";
-import type { DataTokenizer, EventSink } from "./tokenise-content.ts";
 import { tokeniseText, type TokenizedText, type TokeniseTextOptions } from "./tokenise-text.ts";
 
 export type PrepareTextsOptions = PrepareOptions &
@@ -80,23 +73,4 @@ export async function packPreparedTexts(
       await texts.close();
     },
   };
-}
-
-/** A data set's rows as text examples, converted as they are read: for pretraining on more than fits in memory. */
-export async function openTextExamples(
-  dataset: Dataset,
-  options: { tokenizer: DataTokenizer; textColumn?: string; onEvent?: EventSink },
-): Promise<IndexedRows<TextExample>> {
-  const formats = await announceFormats(dataset, "text", options, options.onEvent ?? (() => {}));
-  return mapRows(dataset, (row, index) => {
-    try {
-      return formats[dataset.partOf(index)]!.convert(row);
-    } catch (problem) {
-      if (!(problem instanceof RowProblem)) throw problem;
-      throw new SparError("data/bad-rows", `reading ${formatPlace(dataset.place(index))}: ${problem.message}`, {
-        hint: `expected ${EXPECTED_COLUMNS.text}`,
-        cause: problem,
-      });
-    }
-  });
 }

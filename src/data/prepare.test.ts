@@ -9,9 +9,8 @@ import { createDataset, loadDataset } from "./dataset.ts";
 import type { Row } from "./row.ts";
 import { preparePairs, prepareUnpaired } from "./prepare-pairs.ts";
 import { preparePrompts } from "./prepare-prompts.ts";
-import { openTextExamples, packPreparedTexts, prepareTexts } from "./prepare-texts.ts";
-import { streamBlocks, type TokenBlock } from "./pretraining-blocks.ts";
-import { createTokeniseContext, type DataTokenizer } from "./tokenise-content.ts";
+import { packPreparedTexts, prepareTexts } from "./prepare-texts.ts";
+import type { DataTokenizer } from "./tokenise-content.ts";
 
 const fixtures = fileURLToPath(new URL("../../test/fixtures/parity", import.meta.url));
 let stories: Tokenizer;
@@ -25,7 +24,10 @@ const letters: DataTokenizer = {
   specialTokens: { eos_token: "\x03" },
   hasChatTemplate: true,
   encode: (text) => [...text.replaceAll("ab", "\u0100")].map((char) => char.codePointAt(0)!),
-  decode: (ids) => Array.from(ids, (id) => String.fromCodePoint(id)).join("").replaceAll("\u0100", "ab"),
+  decode: (ids) =>
+    Array.from(ids, (id) => String.fromCodePoint(id))
+      .join("")
+      .replaceAll("\u0100", "ab"),
   encodeChat: (messages, options = {}) => {
     const text = messages.map(({ role, content }) => `${role[0]}:${String(content)}\x03`).join("");
     return letters.encode(options.continueFinalMessage ? text.slice(0, -1) : options.addGenerationPrompt ? `${text}a:` : text);
@@ -61,7 +63,10 @@ async function prepareLetters(rows: Row[], options: Partial<Parameters<typeof pr
 describe("the tokens of TRL's own runs", () => {
   it.each(["sft", "sft_accumulate", "reward"])("are counted as TRL counted them at every step of %s", async (run) => {
     const dataset = await loadDataset({ path: "json", data_files: `${fixtures}/runs/${run}/data.jsonl` });
-    const log = readFileSync(`${fixtures}/runs/${run}/log.jsonl`, "utf8").trim().split("\n").map((line) => JSON.parse(line) as { [key: string]: number });
+    const log = readFileSync(`${fixtures}/runs/${run}/log.jsonl`, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { [key: string]: number });
     const sizes: number[] = [];
     if (run === "reward") {
       const pairs = await preparePairs(dataset, { tokenizer: stories, maxLength: 128 });
@@ -85,50 +90,85 @@ describe("the tokens of TRL's own runs", () => {
 
 describe("prepareTexts", () => {
   it("appends EOS where it lacks and masks the prompt", async () => {
-    expect(await prepareLetters([{ text: "hi" }, { text: "ho\x03" }])).toEqual([["hi\x03", "111"], ["ho\x03", "111"]]);
+    expect(await prepareLetters([{ text: "hi" }, { text: "ho\x03" }])).toEqual([
+      ["hi\x03", "111"],
+      ["ho\x03", "111"],
+    ]);
     expect(await prepareLetters([{ prompt: "xy", completion: "z" }])).toEqual([["xyz\x03", "0011"]]);
     expect(await prepareLetters([{ prompt: "xy", completion: "z" }], { completionOnlyLoss: false })).toEqual([["xyz\x03", "1111"]]);
   });
 
   it("starts the completion where prompt and whole part, and says so once", async () => {
     const { events, onEvent } = collectEvents();
-    expect(await prepareLetters([{ prompt: "xa", completion: "bz" }, { prompt: "ya", completion: "b" }], { onEvent })).toEqual([["xabz\x03", "0111"], ["yab\x03", "011"]]);
+    expect(
+      await prepareLetters(
+        [
+          { prompt: "xa", completion: "bz" },
+          { prompt: "ya", completion: "b" },
+        ],
+        { onEvent },
+      ),
+    ).toEqual([
+      ["xabz\x03", "0111"],
+      ["yab\x03", "011"],
+    ]);
     const warnings = events.filter((event) => event.code === "data/prompt-boundary");
     expect(warnings).toHaveLength(1);
     expect(warnings[0]!.message).toContain('("a")');
   });
 
   it("renders messages by the template, which ends turns itself", async () => {
-    const messages = [{ role: "user", content: "q" }, { role: "assistant", content: "r" }];
+    const messages = [
+      { role: "user", content: "q" },
+      { role: "assistant", content: "r" },
+    ];
     expect(await prepareLetters([{ messages }])).toEqual([["u:q\x03a:r\x03", "11111111"]]);
     expect(await prepareLetters([{ messages }], { assistantOnlyLoss: true })).toEqual([["u:q\x03a:r\x03", "00001111"]]);
-    expect(await prepareLetters([{ prompt: messages.slice(0, 1), completion: messages.slice(1) }])).toEqual([["u:q\x03a:r\x03", "00000011"]]);
+    expect(await prepareLetters([{ prompt: messages.slice(0, 1), completion: messages.slice(1) }])).toEqual([
+      ["u:q\x03a:r\x03", "00000011"],
+    ]);
   });
 
   it("cuts, and leaves out what has nothing left to learn", async () => {
     const { events, onEvent } = collectEvents();
-    const rows = [{ prompt: "wxyz", completion: "1" }, { prompt: "w", completion: "123456" }];
+    const rows = [
+      { prompt: "wxyz", completion: "1" },
+      { prompt: "w", completion: "123456" },
+    ];
     expect(await prepareLetters(rows, { maxLength: 4, onEvent })).toEqual([["w123", "0111"]]);
-    expect(events.map((event) => [event.code, event["dropped"] ?? event["truncated"]])).toEqual([["data/format", undefined], ["data/rows-dropped", 1], ["data/rows-truncated", 1]]);
-    expect(await prepareLetters(rows, { maxLength: 4, truncationMode: "keep_end" })).toEqual([["yz1\x03", "0011"], ["456\x03", "1111"]]);
+    expect(events.map((event) => [event.code, event["dropped"] ?? event["truncated"]])).toEqual([
+      ["data/format", undefined],
+      ["data/rows-dropped", 1],
+      ["data/rows-truncated", 1],
+    ]);
+    expect(await prepareLetters(rows, { maxLength: 4, truncationMode: "keep_end" })).toEqual([
+      ["yz1\x03", "0011"],
+      ["456\x03", "1111"],
+    ]);
     await expect(prepareLetters(rows.slice(0, 1), { maxLength: 2 })).rejects.toMatchObject({ code: "data/empty" });
   });
 
   it("collects bad rows of all parts, with place and expectation", async () => {
     await expect(prepareLetters([{ text: "a" }, { text: 5 }, {}])).rejects.toMatchObject({
       code: "data/bad-rows",
-      message: expect.stringMatching(/2 of 3 rows[^]*data row 2: expected text in column text, found a number[^]*data row 3: .*found nothing/),
+      message: expect.stringMatching(
+        /2 of 3 rows[^]*data row 2: expected text in column text, found a number[^]*data row 3: .*found nothing/,
+      ),
       hint: expect.stringContaining("{text}"),
     });
   });
 
   it("refuses conversations without a chat template", async () => {
-    await expect(prepareLetters([{ messages: [{ role: "user", content: "q" }] }], { tokenizer: { ...letters, hasChatTemplate: false } })).rejects.toMatchObject({ code: "data/no-chat-template" });
+    await expect(
+      prepareLetters([{ messages: [{ role: "user", content: "q" }] }], { tokenizer: { ...letters, hasChatTemplate: false } }),
+    ).rejects.toMatchObject({ code: "data/no-chat-template" });
   });
 
   it("warns of a tokenizer without an end token", async () => {
     const { codes, onEvent } = collectEvents();
-    expect(await prepareLetters([{ text: "a" }], { tokenizer: { ...letters, eosId: undefined, specialTokens: {} }, onEvent })).toEqual([["a", "1"]]);
+    expect(await prepareLetters([{ text: "a" }], { tokenizer: { ...letters, eosId: undefined, specialTokens: {} }, onEvent })).toEqual([
+      ["a", "1"],
+    ]);
     expect(codes()).toContain("data/no-eos");
   });
 
@@ -154,20 +194,31 @@ describe("prepareTexts", () => {
 
 describe("preparePairs", () => {
   it("shares the shorter common prefix and keeps the margin", async () => {
-    const pairs = await preparePairs(createDataset([{ prompt: "xa", chosen: "bz", rejected: "c", margin: 0.25 }]), { tokenizer: letters, maxLength: null });
+    const pairs = await preparePairs(createDataset([{ prompt: "xa", chosen: "bz", rejected: "c", margin: 0.25 }]), {
+      tokenizer: letters,
+      maxLength: null,
+    });
     const { promptIds, chosenIds, rejectedIds, margin } = await pairs.read(0);
     expect([promptIds, chosenIds, rejectedIds].map((ids) => letters.decode(ids))).toEqual(["x", "abz\x03", "ac\x03"]);
     expect([margin, pairs.lengths[0]]).toEqual([0.25, 4]);
   });
 
   it("leaves out overlong pairs, or cuts them, as the trainer wants", async () => {
-    const rows = [{ prompt: "pp", chosen: "1", rejected: "123456" }, { prompt: "p", chosen: "1", rejected: "2" }, { prompt: "ppppp", chosen: "1", rejected: "2" }];
+    const rows = [
+      { prompt: "pp", chosen: "1", rejected: "123456" },
+      { prompt: "p", chosen: "1", rejected: "2" },
+      { prompt: "ppppp", chosen: "1", rejected: "2" },
+    ];
     const { codes, onEvent } = collectEvents();
     const dropped = await preparePairs(createDataset(rows), { tokenizer: letters, maxLength: 5, onEvent });
     expect([dropped.count, dropped.source(0), dropped.dropped]).toEqual([1, 1, 2]);
     expect(codes()).toEqual(["data/format", "data/rows-dropped"]);
     const cut = await preparePairs(createDataset(rows), { tokenizer: letters, maxLength: 5, overflow: "keep_start" });
-    expect([cut.count, letters.decode((await cut.read(0)).rejectedIds), letters.decode((await cut.read(0)).chosenIds)]).toEqual([2, "123", "1\x03"]);
+    expect([cut.count, letters.decode((await cut.read(0)).rejectedIds), letters.decode((await cut.read(0)).chosenIds)]).toEqual([
+      2,
+      "123",
+      "1\x03",
+    ]);
   });
 
   it("gives whole sequences that do not depend on where an implicit prompt is split", async () => {
@@ -177,52 +228,30 @@ describe("preparePairs", () => {
   });
 
   it("takes rated completions", async () => {
-    const rated = await prepareUnpaired(createDataset([{ prompt: "p", completion: "cd", label: true }]), { tokenizer: letters, maxLength: null });
+    const rated = await prepareUnpaired(createDataset([{ prompt: "p", completion: "cd", label: true }]), {
+      tokenizer: letters,
+      maxLength: null,
+    });
     expect(await rated.read(0)).toEqual({ promptIds: letters.encode("p"), completionIds: letters.encode("cd\x03"), label: true });
   });
 });
 
 describe("preparePrompts", () => {
   it("opens the assistant's turn, or goes on with it, and keeps the row", async () => {
-    const rows = [{ prompt: [{ role: "user", content: "q" }], answer: 4 }, { prompt: [{ role: "user", content: "q" }, { role: "assistant", content: "so" }] }, { prompt: "too long a prompt" }];
+    const rows = [
+      { prompt: [{ role: "user", content: "q" }], answer: 4 },
+      {
+        prompt: [
+          { role: "user", content: "q" },
+          { role: "assistant", content: "so" },
+        ],
+      },
+      { prompt: "too long a prompt" },
+    ];
     const prompts = await preparePrompts(createDataset(rows), { tokenizer: letters, maxPromptLength: 10 });
     expect([prompts.count, prompts.dropped]).toEqual([2, 1]);
     expect(letters.decode((await prompts.read(0)).promptIds)).toBe("u:q\x03a:");
     expect((await prompts.read(0)).row["answer"]).toBe(4);
     expect(letters.decode((await prompts.read(1)).promptIds)).toBe("u:q\x03a:so");
-  });
-});
-
-describe("streamBlocks", () => {
-  const rows = ["one", "", "three and more", "four"].map((text) => ({ text }));
-
-  async function take(count: number, cursor?: TokenBlock["cursor"], shuffle = true): Promise<TokenBlock[]> {
-    const examples = await openTextExamples(createDataset(rows), { tokenizer: letters });
-    const blocks: TokenBlock[] = [];
-    for await (const block of streamBlocks({ examples, context: createTokeniseContext(letters), blockLength: 5, seed: 1, shuffle, ...(cursor ? { cursor } : {}) })) {
-      blocks.push(block);
-      if (blocks.length === count) break;
-    }
-    return blocks;
-  }
-
-  it("strings documents together with EOS and cuts blocks", async () => {
-    const blocks = await take(5, undefined, false);
-    expect(blocks.map((block) => letters.decode(block.inputIds)).join("")).toBe("one\x03\x03three and more\x03four\x03".slice(0, 25));
-  });
-
-  it("goes on from any block's cursor exactly, over epochs, in another order each", async () => {
-    const whole = await take(20);
-    for (let i = 0; i < 12; i++) expect(await take(6, whole[i]!.cursor)).toEqual(whole.slice(i + 1, i + 7));
-    expect(whole.at(-1)!.cursor.epoch).toBeGreaterThan(2);
-  });
-
-  it("ends after its epochs, with the tail when asked", async () => {
-    const examples = await openTextExamples(createDataset(rows), { tokenizer: letters });
-    for (const keepTail of [false, true]) {
-      const sizes: number[] = [];
-      for await (const { inputIds } of streamBlocks({ examples, context: createTokeniseContext(letters), blockLength: 8, seed: 1, epochs: 1, keepTail })) sizes.push(inputIds.length);
-      expect(sizes).toEqual(keepTail ? [8, 8, 8, 1] : [8, 8, 8]);
-    }
   });
 });

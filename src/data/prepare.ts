@@ -112,10 +112,20 @@ export async function prepareRows<P extends Purpose, T>(
     const rows = await store.finish();
     options.onProgress?.({ stage: "tokenising", done: dataset.count, total: dataset.count, unit: "rows" });
     if (dropped > 0) {
-      onEvent({ code: "data/rows-dropped", level: "warning", message: `${dropped} of ${dataset.count} rows were left out (${listReasons(reasons)})`, dropped });
+      onEvent({
+        code: "data/rows-dropped",
+        level: "warning",
+        message: `${dropped} of ${dataset.count} rows were left out (${listReasons(reasons)})`,
+        dropped,
+      });
     }
     if (truncated > 0) {
-      onEvent({ code: "data/rows-truncated", level: "warning", message: `${truncated} of ${dataset.count} rows were cut to max_length`, truncated });
+      onEvent({
+        code: "data/rows-truncated",
+        level: "warning",
+        message: `${truncated} of ${dataset.count} rows were cut to max_length`,
+        truncated,
+      });
     }
     const source = Uint32Array.from(sources);
     return {
@@ -152,12 +162,22 @@ export async function announceFormats<P extends Purpose>(
     const format = detectFormat(
       await rows.read(0),
       purpose,
-      { hasChatTemplate: options.tokenizer.hasChatTemplate, ...(options.textColumn === undefined ? {} : { textColumn: options.textColumn }) },
+      {
+        hasChatTemplate: options.tokenizer.hasChatTemplate,
+        ...(options.textColumn === undefined ? {} : { textColumn: options.textColumn }),
+      },
       rows.place(0).file,
     );
     formats.push(format);
     const count = rows.count.toLocaleString("en-US");
-    onEvent({ code: "data/format", level: "info", message: `${task}: ${count} rows, read as ${format.announcement}`, task, format: format.name, rows: rows.count });
+    onEvent({
+      code: "data/format",
+      level: "info",
+      message: `${task}: ${count} rows, read as ${format.announcement}`,
+      task,
+      format: format.name,
+      rows: rows.count,
+    });
   }
   return formats;
 }

@@ -14,7 +14,11 @@ export interface RecordStore<T> {
 export const DEFAULT_STORE_LIMIT = 1 << 30;
 
 /** Keeps packed records in memory up to `limit` bytes, then all of them in a temporary file. */
-export function createRecordStore<T>(codec: RecordCodec<T>, name: string, options: { limit?: number; tempDir?: string } = {}): RecordStore<T> {
+export function createRecordStore<T>(
+  codec: RecordCodec<T>,
+  name: string,
+  options: { limit?: number; tempDir?: string } = {},
+): RecordStore<T> {
   const limit = options.limit ?? DEFAULT_STORE_LIMIT;
   let held: Int32Array[] = [];
   let bytes = 0;

@@ -46,7 +46,7 @@ export async function createSpill(tempDir: string = tmpdir()): Promise<Spill> {
     pending = [];
     pendingLength = 0;
     try {
-      for (let done = 0; done < bytes.length; ) done += (await handle.write(bytes, done)).bytesWritten;
+      for (let done = 0; done < bytes.length;) done += (await handle.write(bytes, done)).bytesWritten;
     } catch (cause) {
       throw spillError(tempDir, cause);
     }

@@ -4,7 +4,10 @@ import type { Tokenizer } from "../tokenizer/index.ts";
 import type { ChatExtras, Content, Message } from "./formats/example.ts";
 
 /** What tokenising needs of a tokenizer. */
-export type DataTokenizer = Pick<Tokenizer, "eosId" | "specialTokens" | "hasChatTemplate" | "encode" | "decode" | "encodeChat" | "encodeChatWithMask">;
+export type DataTokenizer = Pick<
+  Tokenizer,
+  "eosId" | "specialTokens" | "hasChatTemplate" | "encode" | "decode" | "encodeChat" | "encodeChatWithMask"
+>;
 
 /** What happens on the way and is said once: `data/format`, `data/rows-dropped`, `data/prompt-boundary` … */
 export type EventSink = (event: RunEvent) => void;
@@ -40,7 +43,11 @@ export function encodeContent(context: TokeniseContext, content: Content, option
 }
 
 /** Messages as ids, and which of them (1) the assistant wrote. */
-export function encodeWithAssistantMask(context: TokeniseContext, messages: Message[], chat?: ChatExtras): { ids: number[]; assistantMask: Uint8Array } {
+export function encodeWithAssistantMask(
+  context: TokeniseContext,
+  messages: Message[],
+  chat?: ChatExtras,
+): { ids: number[]; assistantMask: Uint8Array } {
   requireChatTemplate(context);
   return context.tokenizer.encodeChatWithMask(messages, { ...chat });
 }

@@ -1,6 +1,13 @@
 import type { PreferenceExample, UnpairedExample } from "./formats/example.ts";
 import { RowProblem } from "./formats/read-values.ts";
-import { appendEos, countCommonPrefix, encodeContent, joinContent, type TokeniseContext, warnOfPromptBoundary } from "./tokenise-content.ts";
+import {
+  appendEos,
+  countCommonPrefix,
+  encodeContent,
+  joinContent,
+  type TokeniseContext,
+  warnOfPromptBoundary,
+} from "./tokenise-content.ts";
 
 /** A prompt with two completions: the sequences are promptIds + chosenIds and promptIds + rejectedIds. */
 export type TokenizedPair = { promptIds: number[]; chosenIds: number[]; rejectedIds: number[]; margin?: number };
@@ -13,19 +20,27 @@ export function tokenisePair(example: PreferenceExample, context: TokeniseContex
   const margin = example.margin === undefined ? {} : { margin: example.margin };
   if (example.kind === "pair-ids") return { ...splitIds(example.chosenIds, example.rejectedIds), ...margin };
   const { prompt, chosen, rejected, chat } = example;
-  const end = (completion: typeof chosen) => joinContent(prompt, typeof completion === "string" ? appendEos(context, completion) : completion);
+  const end = (completion: typeof chosen) =>
+    joinContent(prompt, typeof completion === "string" ? appendEos(context, completion) : completion);
   const promptIds = encodeContent(context, prompt, { addGenerationPrompt: true, chat });
   const chosenWhole = encodeContent(context, end(chosen), { chat });
   const rejectedWhole = encodeContent(context, end(rejected), { chat });
   const prefix = Math.min(countCommonPrefix(promptIds, chosenWhole), countCommonPrefix(promptIds, rejectedWhole));
   warnOfPromptBoundary(context, promptIds, prefix);
-  return { promptIds: promptIds.slice(0, prefix), chosenIds: chosenWhole.slice(prefix), rejectedIds: rejectedWhole.slice(prefix), ...margin };
+  return {
+    promptIds: promptIds.slice(0, prefix),
+    chosenIds: chosenWhole.slice(prefix),
+    rejectedIds: rejectedWhole.slice(prefix),
+    ...margin,
+  };
 }
 
 export function tokeniseUnpaired(example: UnpairedExample, context: TokeniseContext): TokenizedCompletion {
   const { prompt, completion, label, chat } = example;
   const promptIds = encodeContent(context, prompt, { addGenerationPrompt: true, chat });
-  const whole = encodeContent(context, joinContent(prompt, typeof completion === "string" ? appendEos(context, completion) : completion), { chat });
+  const whole = encodeContent(context, joinContent(prompt, typeof completion === "string" ? appendEos(context, completion) : completion), {
+    chat,
+  });
   const prefix = countCommonPrefix(promptIds, whole);
   warnOfPromptBoundary(context, promptIds, prefix);
   return { promptIds: whole.slice(0, prefix), completionIds: whole.slice(prefix), label };

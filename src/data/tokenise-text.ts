@@ -41,7 +41,8 @@ function tokenisePromptCompletion(
 ): TokenizedText {
   const promptIds = encodeContent(context, prompt, { addGenerationPrompt: true, chat });
   const whole = joinContent(prompt, typeof completion === "string" ? appendEos(context, completion) : completion);
-  const { inputIds, completionMask } = typeof whole === "string" ? tokeniseString(whole, context) : tokeniseMessages(whole, context, options, chat);
+  const { inputIds, completionMask } =
+    typeof whole === "string" ? tokeniseString(whole, context) : tokeniseMessages(whole, context, options, chat);
   const prefix = countCommonPrefix(promptIds, inputIds);
   warnOfPromptBoundary(context, promptIds, prefix);
   if (options.completionOnlyLoss ?? true) completionMask.fill(0, 0, prefix);

@@ -35,7 +35,10 @@ export async function checkRecipe(recipe: ResolvedRecipe, options: CheckRecipeOp
     opened = await openRecipe(recipe);
     survey = await surveyData(recipe, opened, options.signal);
     const { tokenizer, sizes, folder } = opened;
-    findings.push(...checkTokenizer({ method: recipe.method, tokenizer, vocabSize: sizes.vocabSize, isChat: survey.isChat }), ...survey.findings);
+    findings.push(
+      ...checkTokenizer({ method: recipe.method, tokenizer, vocabSize: sizes.vocabSize, isChat: survey.isChat }),
+      ...survey.findings,
+    );
     const plan = planRun(recipe, survey, opened);
     findings.push(...checkSettings(recipe, plan.steps));
     const isSound = findings.every(({ level }) => level !== "error");
@@ -56,7 +59,9 @@ export async function checkRecipe(recipe: ResolvedRecipe, options: CheckRecipeOp
     await opened?.dataset.close();
   }
   const rank = { error: 0, warning: 1, note: 2 };
-  const distinct = findings.filter((finding, i) => findings.findIndex(({ code, found }) => code === finding.code && found === finding.found) === i);
+  const distinct = findings.filter(
+    (finding, i) => findings.findIndex(({ code, found }) => code === finding.code && found === finding.found) === i,
+  );
   return { findings: distinct.sort((a, b) => rank[a.level] - rank[b.level]), forecast };
 }
 

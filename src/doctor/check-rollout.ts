@@ -27,14 +27,35 @@ const tolerance = 1e-3;
 export async function checkRollout({ config }: PPORecipe, { backend, folder, tokenizer, prompts }: RolloutCheck): Promise<Finding[]> {
   const model = await loadModel(folder, backend, { head: "lm" });
   try {
-    const stopIds = config.stop_token_id !== null ? [config.stop_token_id] : config.stop_token !== null && tokenizer.eosId !== undefined ? [tokenizer.eosId] : [];
+    const stopIds =
+      config.stop_token_id !== null
+        ? [config.stop_token_id]
+        : config.stop_token !== null && tokenizer.eosId !== undefined
+          ? [tokenizer.eosId]
+          : [];
     const usable = prompts.filter(({ promptIds }) => promptIds.length + longest < model.config.maxPositions);
     if (usable.length === 0) return [];
     const generator = createGenerator(model, backend, { tokenizer });
     const completions = await generator
-      .generate(usable.map(({ promptIds }) => ({ promptIds })), { maxNewTokens: Math.min(longest, config.response_length), temperature: config.temperature, topK: config.top_k, topP: config.top_p, stopIds, seed: config.seed })
+      .generate(
+        usable.map(({ promptIds }) => ({ promptIds })),
+        {
+          maxNewTokens: Math.min(longest, config.response_length),
+          temperature: config.temperature,
+          topK: config.top_k,
+          topP: config.top_p,
+          stopIds,
+          seed: config.seed,
+        },
+      )
       .finally(() => generator.release());
-    const difference = await compareLogprobs(model, backend, usable.map(({ promptIds }) => promptIds), completions, config.temperature);
+    const difference = await compareLogprobs(
+      model,
+      backend,
+      usable.map(({ promptIds }) => promptIds),
+      completions,
+      config.temperature,
+    );
     return [...judgeLogprobs(difference), ...(await scoreCompletions(config, { backend, tokenizer }, usable, completions))];
   } catch (error) {
     return [findingOfError(error)];
@@ -44,13 +65,23 @@ export async function checkRollout({ config }: PPORecipe, { backend, folder, tok
 }
 
 /** The largest difference of a sampled token's log-prob between the sampler and the graph that the trainer differentiates. */
-async function compareLogprobs(model: LanguageModel, backend: Backend, prompts: readonly (readonly number[])[], completions: readonly Completion[], temperature: number): Promise<number> {
+async function compareLogprobs(
+  model: LanguageModel,
+  backend: Backend,
+  prompts: readonly (readonly number[])[],
+  completions: readonly Completion[],
+  temperature: number,
+): Promise<number> {
   const scorer = createScorer(model, backend);
   const scored = await scorer
-    .logprobs(completions.map(({ ids }, i) => ({ ids: [...prompts[i], ...ids], from: prompts[i].length })), { temperature })
+    .logprobs(
+      completions.map(({ ids }, i) => ({ ids: [...prompts[i], ...ids], from: prompts[i].length })),
+      { temperature },
+    )
     .finally(() => scorer.release());
   let difference = 0;
-  for (const [i, { logprobs }] of completions.entries()) for (const [t, value] of logprobs.entries()) difference = Math.max(difference, Math.abs(value - scored[i].logprobs[t]));
+  for (const [i, { logprobs }] of completions.entries())
+    for (const [t, value] of logprobs.entries()) difference = Math.max(difference, Math.abs(value - scored[i].logprobs[t]));
   return difference;
 }
 
@@ -67,7 +98,12 @@ export function judgeLogprobs(difference: number): Finding[] {
   ];
 }
 
-async function scoreCompletions(config: PPORecipe["config"], { backend, tokenizer }: { backend: Backend; tokenizer: Tokenizer }, prompts: RolloutCheck["prompts"], completions: readonly Completion[]): Promise<Finding[]> {
+async function scoreCompletions(
+  config: PPORecipe["config"],
+  { backend, tokenizer }: { backend: Backend; tokenizer: Tokenizer },
+  prompts: RolloutCheck["prompts"],
+  completions: readonly Completion[],
+): Promise<Finding[]> {
   let rewards: Awaited<ReturnType<typeof createRewards>>;
   try {
     rewards = await createRewards([...(config.reward_model_path === null ? [] : [config.reward_model_path]), ...config.reward_funcs], {
@@ -84,7 +120,10 @@ async function scoreCompletions(config: PPORecipe["config"], { backend, tokenize
     const rows: RewardRow[] = completions.map(({ ids }, i) => {
       const { promptIds, row } = prompts[i];
       const given = row["prompt"];
-      const prompt = typeof given === "string" || Array.isArray(given) ? (given as RewardRow["prompt"]) : tokenizer.decode(promptIds, { skipSpecialTokens: true });
+      const prompt =
+        typeof given === "string" || Array.isArray(given)
+          ? (given as RewardRow["prompt"])
+          : tokenizer.decode(promptIds, { skipSpecialTokens: true });
       return { ...row, prompt, completion: tokenizer.decode(ids, { skipSpecialTokens: true }), completion_ids: ids, prompt_ids: promptIds };
     });
     const { total } = await rewards.score(rows);
@@ -103,11 +142,27 @@ export function judgeScores(scores: readonly number[]): Finding[] {
   if (known.length < scores.length) {
     const none = known.length === 0;
     const found = `no reward applies to ${scores.length - known.length} of ${scores.length} sampled completions`;
-    return [{ code: "doctor/reward-missing", level: none ? "error" : "warning", found, why: "there is nothing to learn from them", action: "give a reward that applies to every row" }];
+    return [
+      {
+        code: "doctor/reward-missing",
+        level: none ? "error" : "warning",
+        found,
+        why: "there is nothing to learn from them",
+        action: "give a reward that applies to every row",
+      },
+    ];
   }
   if (known.length > 1 && known.every((score) => score === known[0])) {
     const found = `all ${known.length} sampled completions have the same reward, ${known[0]}`;
-    return [{ code: "doctor/constant-reward", level: "warning", found, why: "with equal rewards only the KL penalty moves the model", action: "check the reward on rows of your own, or its options" }];
+    return [
+      {
+        code: "doctor/constant-reward",
+        level: "warning",
+        found,
+        why: "with equal rewards only the KL penalty moves the model",
+        action: "check the reward on rows of your own, or its options",
+      },
+    ];
   }
   return [];
 }

@@ -12,17 +12,49 @@ export function checkSettings(recipe: ResolvedRecipe, steps: number): Finding[] 
   const rate = config.learning_rate;
   const [low, high] = usualRates[method];
   if (rate === 0) {
-    findings.push({ code: "doctor/learning-rate", level: "error", found: "learning_rate is 0", why: "no weight ever changes", action: `set one between ${low} and ${high}` });
+    findings.push({
+      code: "doctor/learning-rate",
+      level: "error",
+      found: "learning_rate is 0",
+      why: "no weight ever changes",
+      action: `set one between ${low} and ${high}`,
+    });
   } else if (rate > high || rate < low) {
-    const why = rate > high ? "steps this large usually destroy what the model knows, or the loss becomes infinite" : "the weights hardly move in float32";
-    findings.push({ code: "doctor/learning-rate", level: "warning", found: `learning_rate ${rate} is ${rate > high ? "above" : "below"} what ${method} usually takes (${low} to ${high})`, why, action: "check the exponent" });
+    const why =
+      rate > high
+        ? "steps this large usually destroy what the model knows, or the loss becomes infinite"
+        : "the weights hardly move in float32";
+    findings.push({
+      code: "doctor/learning-rate",
+      level: "warning",
+      found: `learning_rate ${rate} is ${rate > high ? "above" : "below"} what ${method} usually takes (${low} to ${high})`,
+      why,
+      action: "check the exponent",
+    });
   }
-  const warmup = config.warmup_steps > 0 ? (config.warmup_steps < 1 ? Math.ceil(config.warmup_steps * steps) : config.warmup_steps) : Math.ceil((config.warmup_ratio ?? 0) * steps);
+  const warmup =
+    config.warmup_steps > 0
+      ? config.warmup_steps < 1
+        ? Math.ceil(config.warmup_steps * steps)
+        : config.warmup_steps
+      : Math.ceil((config.warmup_ratio ?? 0) * steps);
   if (warmup > 0 && warmup >= steps) {
-    findings.push({ code: "doctor/warmup", level: "warning", found: `warm-up takes ${warmup} of ${steps} steps`, why: "the learning rate never reaches its peak", action: "lower warmup_steps or warmup_ratio, or train longer" });
+    findings.push({
+      code: "doctor/warmup",
+      level: "warning",
+      found: `warm-up takes ${warmup} of ${steps} steps`,
+      why: "the learning rate never reaches its peak",
+      action: "lower warmup_steps or warmup_ratio, or train longer",
+    });
   }
   if (config.logging_strategy === "steps" && config.logging_steps > steps) {
-    findings.push({ code: "doctor/nothing-logged", level: "warning", found: `logging_steps is ${config.logging_steps} and the run has ${steps} steps`, why: "no loss is ever written", action: "lower logging_steps" });
+    findings.push({
+      code: "doctor/nothing-logged",
+      level: "warning",
+      found: `logging_steps is ${config.logging_steps} and the run has ${steps} steps`,
+      why: "no loss is ever written",
+      action: "lower logging_steps",
+    });
   }
   if (method === "ppo" && config.stop_token === null && config.stop_token_id === null) {
     findings.push({

@@ -17,14 +17,26 @@ export function checkTokenizer({ method, tokenizer, vocabSize, isChat }: Tokeniz
   const findings: Finding[] = [];
   const { pad_token: pad, eos_token: eos } = tokenizer.specialTokens;
   if (tokenizer.eosId === undefined) {
-    findings.push({ code: "doctor/no-eos-token", level: "warning", found: "the tokenizer has no end token", why: "completions are learnt without an end, and generation does not stop by itself", action: "name an eos_token in tokenizer_config.json" });
+    findings.push({
+      code: "doctor/no-eos-token",
+      level: "warning",
+      found: "the tokenizer has no end token",
+      why: "completions are learnt without an end, and generation does not stop by itself",
+      action: "name an eos_token in tokenizer_config.json",
+    });
   }
   if (pad !== undefined && pad === eos) {
     const why =
       method === "reward"
         ? "Transformers finds a row's last token by the padding token, so other programs score the saved reward model at the wrong place"
         : "spar masks padding by length and learns the end token all the same, but programs that mask by token id never learn to stop";
-    findings.push({ code: "doctor/pad-is-eos", level: "warning", found: `padding and end token are the same (${JSON.stringify(pad)})`, why, action: "give the tokenizer a padding token of its own, if other programs will train on or score with this model" });
+    findings.push({
+      code: "doctor/pad-is-eos",
+      level: "warning",
+      found: `padding and end token are the same (${JSON.stringify(pad)})`,
+      why,
+      action: "give the tokenizer a padding token of its own, if other programs will train on or score with this model",
+    });
   }
   if (tokenizer.vocabSize > vocabSize) {
     findings.push({
@@ -37,7 +49,13 @@ export function checkTokenizer({ method, tokenizer, vocabSize, isChat }: Tokeniz
   }
   if (isChat && tokenizer.hasChatTemplate) findings.push(...checkChatTemplate(tokenizer));
   if (!isChat && tokenizer.hasChatTemplate && method !== "pretrain") {
-    findings.push({ code: "doctor/chat-template-unused", level: "note", found: "the model has a chat template, the data are plain text", why: "the model is trained on text that is not rendered as its conversations are", action: "give the data as messages, if the model is to chat" });
+    findings.push({
+      code: "doctor/chat-template-unused",
+      level: "note",
+      found: "the model has a chat template, the data are plain text",
+      why: "the model is trained on text that is not rendered as its conversations are",
+      action: "give the data as messages, if the model is to chat",
+    });
   }
   return findings;
 }
@@ -58,10 +76,22 @@ function checkChatTemplate(tokenizer: Tokenizer): Finding[] {
   }
   const eos = tokenizer.specialTokens["eos_token"];
   if (eos !== undefined && !rendered.trimEnd().endsWith(eos)) {
-    findings.push({ code: "doctor/chat-template-no-eos", level: "warning", found: `the chat template ends an answer with ${JSON.stringify(rendered.slice(-20))}, not with the end token ${JSON.stringify(eos)}`, why: "the model does not learn to stop after an answer", action: "set eos_token to what ends a turn in the template, or change the template" });
+    findings.push({
+      code: "doctor/chat-template-no-eos",
+      level: "warning",
+      found: `the chat template ends an answer with ${JSON.stringify(rendered.slice(-20))}, not with the end token ${JSON.stringify(eos)}`,
+      why: "the model does not learn to stop after an answer",
+      action: "set eos_token to what ends a turn in the template, or change the template",
+    });
   }
   if (!rendered.startsWith(opened)) {
-    findings.push({ code: "doctor/chat-template-mismatch", level: "warning", found: "a conversation with its answer does not begin as the same conversation opened for an answer", why: "training sees another text before the answer than generation does", action: "use a template whose generation prompt is what stands before an answer" });
+    findings.push({
+      code: "doctor/chat-template-mismatch",
+      level: "warning",
+      found: "a conversation with its answer does not begin as the same conversation opened for an answer",
+      why: "training sees another text before the answer than generation does",
+      action: "use a template whose generation prompt is what stands before an answer",
+    });
   }
   return findings;
 }

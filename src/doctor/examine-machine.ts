@@ -2,7 +2,16 @@
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { countCores, createCpuBackend, describeMachine, measureGemmRate, runSelfTest, type Machine, type SelfTestCase, type SelfTestFailure } from "../runtime/index.ts";
+import {
+  countCores,
+  createCpuBackend,
+  describeMachine,
+  measureGemmRate,
+  runSelfTest,
+  type Machine,
+  type SelfTestCase,
+  type SelfTestFailure,
+} from "../runtime/index.ts";
 import { largeCases, smallCases } from "./large-cases.ts";
 
 export interface MachineReport extends Machine {
@@ -12,13 +21,20 @@ export interface MachineReport extends Machine {
   readonly devices: readonly string[];
   /** Threads that a training uses. */
   readonly threads: number;
-  readonly tests: readonly { readonly threads: number; readonly cases: number; readonly failures: readonly SelfTestFailure[]; readonly seconds: number }[];
+  readonly tests: readonly {
+    readonly threads: number;
+    readonly cases: number;
+    readonly failures: readonly SelfTestFailure[];
+    readonly seconds: number;
+  }[];
   /** Floating-point operations a second in a large matrix product. */
   readonly gemmRate: number;
 }
 
 /** `cases`: for tests of this function. Throws `runtime/…` where the engine cannot be loaded. */
-export async function examineMachine(options: { cases?: readonly SelfTestCase[]; onStage?: (stage: string) => void } = {}): Promise<MachineReport> {
+export async function examineMachine(
+  options: { cases?: readonly SelfTestCase[]; onStage?: (stage: string) => void } = {},
+): Promise<MachineReport> {
   const cases = options.cases ?? [...smallCases, ...largeCases];
   const threads = countCores();
   const tests = [];
@@ -37,7 +53,14 @@ export async function examineMachine(options: { cases?: readonly SelfTestCase[];
   options.onStage?.("measuring speed");
   const backend = createCpuBackend({ threads });
   try {
-    return { ...describeMachine(), libraries: readLibraries(), devices: [backend.name], threads, tests, gemmRate: await measureGemmRate(backend) };
+    return {
+      ...describeMachine(),
+      libraries: readLibraries(),
+      devices: [backend.name],
+      threads,
+      tests,
+      gemmRate: await measureGemmRate(backend),
+    };
   } finally {
     backend.close();
   }

@@ -25,13 +25,30 @@ function write(name: string, rows: readonly object[]): string {
   writeFileSync(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
   return path;
 }
-const recipe = (method: Method, ...flags: string[]): Promise<ResolvedRecipe> => parseRecipe({ method, flags: ["--output_dir", join(folder, "out"), ...flags] });
+const recipe = (method: Method, ...flags: string[]): Promise<ResolvedRecipe> =>
+  parseRecipe({ method, flags: ["--output_dir", join(folder, "out"), ...flags] });
 const codes = (findings: readonly { code: string }[]): string[] => findings.map(({ code }) => code);
-const texts = write("texts.jsonl", Array.from({ length: 12 }, (_, i) => ({ text: "Once upon a time there was a dog. ".repeat(1 + (i % 4)) })));
+const texts = write(
+  "texts.jsonl",
+  Array.from({ length: 12 }, (_, i) => ({ text: "Once upon a time there was a dog. ".repeat(1 + (i % 4)) })),
+);
 
 test("a sound recipe has no warnings, and a forecast from real steps", async () => {
   const stages: string[] = [];
-  const { findings, forecast } = await checkRecipe(await recipe("sft", "--model_name_or_path", model, "--dataset_name", texts, "--per_device_train_batch_size", "2", "--logging_steps", "1"), { backend, onStage: (stage) => stages.push(stage) });
+  const { findings, forecast } = await checkRecipe(
+    await recipe(
+      "sft",
+      "--model_name_or_path",
+      model,
+      "--dataset_name",
+      texts,
+      "--per_device_train_batch_size",
+      "2",
+      "--logging_steps",
+      "1",
+    ),
+    { backend, onStage: (stage) => stages.push(stage) },
+  );
   expect(findings.filter(({ level }) => level !== "note")).toEqual([]);
   expect(forecast).toMatchObject({ rows: 12, steps: 18 });
   expect(forecast?.seconds).toBeGreaterThan(0);
@@ -42,28 +59,52 @@ test("a sound recipe has no warnings, and a forecast from real steps", async () 
 });
 
 test("rows cut, dropped, without end, too long for the model", async () => {
-  const cut = await checkRecipe(await recipe("sft", "--model_name_or_path", model, "--dataset_name", texts, "--max_length", "8"), { backend, trial: false });
+  const cut = await checkRecipe(await recipe("sft", "--model_name_or_path", model, "--dataset_name", texts, "--max_length", "8"), {
+    backend,
+    trial: false,
+  });
   expect(codes(cut.findings)).toEqual(expect.arrayContaining(["data/rows-truncated", "doctor/no-eos-in-data"]));
-  const pairs = write("pairs.jsonl", [{ prompt: "A", chosen: " dog", rejected: " dog" }, { prompt: "A", chosen: " cat ".repeat(60), rejected: " no" }]);
-  const dropped = await checkRecipe(await recipe("reward", "--model_name_or_path", model, "--dataset_name", pairs, "--max_length", "32"), { backend, trial: false });
+  const pairs = write("pairs.jsonl", [
+    { prompt: "A", chosen: " dog", rejected: " dog" },
+    { prompt: "A", chosen: " cat ".repeat(60), rejected: " no" },
+  ]);
+  const dropped = await checkRecipe(await recipe("reward", "--model_name_or_path", model, "--dataset_name", pairs, "--max_length", "32"), {
+    backend,
+    trial: false,
+  });
   expect(codes(dropped.findings)).toEqual(expect.arrayContaining(["data/rows-dropped", "doctor/equal-pairs"]));
   expect(dropped.findings.find(({ code }) => code === "data/rows-dropped")?.found).toContain("1 of 2 rows");
   const long = write("long.jsonl", [{ text: "dog ".repeat(3000) }]);
-  const { findings, forecast } = await checkRecipe(await recipe("sft", "--model_name_or_path", model, "--dataset_name", long, "--max_length", "100000"), { backend });
+  const { findings, forecast } = await checkRecipe(
+    await recipe("sft", "--model_name_or_path", model, "--dataset_name", long, "--max_length", "100000"),
+    { backend },
+  );
   expect(findings.find(({ code }) => code === "doctor/positions")).toMatchObject({ level: "error" });
   expect(forecast).toBeUndefined();
 });
 
 test("what the training would stop with is a finding", async () => {
-  const chat = write("chat.jsonl", [{ messages: [{ role: "user", content: "q" }, { role: "assistant", content: "a" }] }]);
+  const chat = write("chat.jsonl", [
+    {
+      messages: [
+        { role: "user", content: "q" },
+        { role: "assistant", content: "a" },
+      ],
+    },
+  ]);
   const noTemplate = await checkRecipe(await recipe("sft", "--model_name_or_path", model, "--dataset_name", chat), { backend });
   expect(noTemplate.findings).toEqual([expect.objectContaining({ code: "data/no-chat-template", level: "error" })]);
-  const noData = await checkRecipe(await recipe("sft", "--model_name_or_path", model, "--dataset_name", join(folder, "none.jsonl")), { backend });
+  const noData = await checkRecipe(await recipe("sft", "--model_name_or_path", model, "--dataset_name", join(folder, "none.jsonl")), {
+    backend,
+  });
   expect(noData.findings[0]).toMatchObject({ level: "error", why: "the training ends with this error" });
 });
 
 test("PPO: sampler and trainer agree, and a constant reward is found", async () => {
-  const prompts = write("prompts.jsonl", Array.from({ length: 4 }, (_, i) => ({ prompt: `Once upon a time ${i}` })));
+  const prompts = write(
+    "prompts.jsonl",
+    Array.from({ length: 4 }, (_, i) => ({ prompt: `Once upon a time ${i}` })),
+  );
   const flags = ["--sft_model_path", model, "--dataset_name", prompts, "--response_length", "8", "--per_device_train_batch_size", "2"];
   const constant = join(folder, "constant.mjs");
   writeFileSync(constant, "export default (rows) => rows.map(() => 1);\n");
@@ -97,14 +138,22 @@ test("numbers that hardly mean what they say", async () => {
 
 test("special tokens and chat templates", async () => {
   const { files } = await loadTokenizer(model);
-  const make = (settings: object, template?: string) => createTokenizer({ ...files, "tokenizer_config.json": JSON.stringify(settings), "special_tokens_map.json": "{}", ...(template === undefined ? {} : { "chat_template.jinja": template }) });
-  const check = (tokenizer: ReturnType<typeof make>, isChat = false, vocabSize = tokenizer.vocabSize): string[] => codes(checkTokenizer({ method: "sft", tokenizer, vocabSize, isChat }));
+  const make = (settings: object, template?: string) =>
+    createTokenizer({
+      ...files,
+      "tokenizer_config.json": JSON.stringify(settings),
+      "special_tokens_map.json": "{}",
+      ...(template === undefined ? {} : { "chat_template.jinja": template }),
+    });
+  const check = (tokenizer: ReturnType<typeof make>, isChat = false, vocabSize = tokenizer.vocabSize): string[] =>
+    codes(checkTokenizer({ method: "sft", tokenizer, vocabSize, isChat }));
   const eos = { eos_token: "</s>" };
   expect(check(make(eos))).toEqual([]);
   expect(check(make({}))).toEqual(["doctor/no-eos-token"]);
   expect(check(make({ ...eos, pad_token: "</s>" }))).toEqual(["doctor/pad-is-eos"]);
   expect(check(make(eos), false, 100)).toEqual(["doctor/vocabulary"]);
-  const turns = (end: string, open: string): string => `{% for m in messages %}{{ m.role }}:{{ m.content }}${end}{% endfor %}{% if add_generation_prompt %}${open}{% endif %}`;
+  const turns = (end: string, open: string): string =>
+    `{% for m in messages %}{{ m.role }}:{{ m.content }}${end}{% endfor %}{% if add_generation_prompt %}${open}{% endif %}`;
   expect(check(make(eos, turns("</s>", "assistant:")))).toEqual(["doctor/chat-template-unused"]);
   expect(check(make(eos, turns("</s>", "assistant:")), true)).toEqual([]);
   expect(check(make(eos, turns("|", "assistant:")), true)).toEqual(["doctor/chat-template-no-eos"]);

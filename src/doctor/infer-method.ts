@@ -29,5 +29,7 @@ export async function inferMethod(text: string, file: string): Promise<Method> {
     return method !== "pretrain" || known.some((key) => methods.every((other) => other === "pretrain" || !knows(other, key)));
   });
   if (fitting.length === 1) return fitting[0];
-  throw new UsageError(`doctor: the keys of ${file} fit ${fitting.length === 0 ? "no method" : fitting.join(" and ")}`, { hint: `say which it is: --method ${(fitting.length === 0 ? methods : fitting).join(" or --method ")}` });
+  throw new UsageError(`doctor: the keys of ${file} fit ${fitting.length === 0 ? "no method" : fitting.join(" and ")}`, {
+    hint: `say which it is: --method ${(fitting.length === 0 ? methods : fitting).join(" or --method ")}`,
+  });
 }

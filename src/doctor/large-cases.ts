@@ -9,8 +9,16 @@ import { caseValues, type OpCase, type PrimitiveName, type Shape, type Tensor } 
 type Input = OpCase["inputs"][number];
 const floats = (shape: Shape, low = -2, high = 2): Input => ({ dtype: "float32", shape, low, high });
 /** Indices below `limit`, many of them twice. */
-const indices = (shape: Shape, limit: number): Input => ({ dtype: "int32", shape, integers: Array.from({ length: t.sizeOf(shape) }, (_, k) => (k * 7919) % limit) });
-const causal = (time: number): Input => ({ dtype: "float32", shape: [1, 1, time, time], integers: Array.from({ length: time * time }, (_, k) => (k % time <= Math.floor(k / time) ? 0 : -1e30)) });
+const indices = (shape: Shape, limit: number): Input => ({
+  dtype: "int32",
+  shape,
+  integers: Array.from({ length: t.sizeOf(shape) }, (_, k) => (k * 7919) % limit),
+});
+const causal = (time: number): Input => ({
+  dtype: "float32",
+  shape: [1, 1, time, time],
+  integers: Array.from({ length: time * time }, (_, k) => (k % time <= Math.floor(k / time) ? 0 : -1e30)),
+});
 
 const one = (primitive: PrimitiveName, inputs: readonly Input[], build: (...xs: Tensor[]) => Tensor, note = "large"): OpCase => ({
   name: `${primitive} ${note} ${inputs.map(({ shape }) => `[${shape.join(",")}]`).join(" ")}`,
@@ -43,8 +51,15 @@ const largeOpCases: readonly OpCase[] = [
   one("transpose", [floats([8, 64, 4, 32])], (x) => t.transpose(x, [0, 2, 1, 3])),
   one("gather", [floats([500, 96]), indices([8, 64], 500)], t.gather),
   one("gatherElements", [floats([256, 300]), indices([256, 1], 300)], t.gatherElements),
-  one("attention", [floats([2, 4, 64, 16]), floats([2, 4, 64, 16]), floats([2, 4, 64, 16]), causal(64)], (q, k, v, bias) => t.attention(q, k, v, bias, 0.25)),
-  one("attention", [floats([2, 4, 64, 16]), floats([2, 2, 64, 16]), floats([2, 2, 64, 16]), causal(64)], (q, k, v, bias) => t.attention(q, k, v, bias, 0.25), "large grouped"),
+  one("attention", [floats([2, 4, 64, 16]), floats([2, 4, 64, 16]), floats([2, 4, 64, 16]), causal(64)], (q, k, v, bias) =>
+    t.attention(q, k, v, bias, 0.25),
+  ),
+  one(
+    "attention",
+    [floats([2, 4, 64, 16]), floats([2, 2, 64, 16]), floats([2, 2, 64, 16]), causal(64)],
+    (q, k, v, bias) => t.attention(q, k, v, bias, 0.25),
+    "large grouped",
+  ),
   {
     ...one("scatterAddRows", [floats([50, 96]), indices([512], 50)], t.gather, "large derivative of gather"),
     build: (xs) => derivative(t.gather, [...xs], xs.slice(0, 1)).map((x) => t.mul(x, 0.01)),
@@ -54,7 +69,12 @@ const largeOpCases: readonly OpCase[] = [
     build: (xs) => derivative(t.gatherElements, [...xs], xs.slice(0, 1)),
   },
   {
-    ...one("tokenLogprobs", [floats([64, 1500]), indices([64], 1500)], (x, labels) => t.tokenLogprobs(x, labels).logprobs, "large derivative of"),
+    ...one(
+      "tokenLogprobs",
+      [floats([64, 1500]), indices([64], 1500)],
+      (x, labels) => t.tokenLogprobs(x, labels).logprobs,
+      "large derivative of",
+    ),
     build: (xs) => derivative((x, labels) => t.tokenLogprobs(x, labels).logprobs, [...xs], xs.slice(0, 1)),
   },
 ];

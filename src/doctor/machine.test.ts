@@ -36,7 +36,21 @@ test("outputs bound over inputs of their name are not the plan's", () => {
 });
 
 test("a run's batches: steps as the trainer counts, heavier where longer", async () => {
-  const { config } = await parseRecipe({ method: "sft", flags: ["--model_name_or_path", "m", "--dataset_name", "d", "--per_device_train_batch_size", "4", "--gradient_accumulation_steps", "2", "--num_train_epochs", "2"] });
+  const { config } = await parseRecipe({
+    method: "sft",
+    flags: [
+      "--model_name_or_path",
+      "m",
+      "--dataset_name",
+      "d",
+      "--per_device_train_batch_size",
+      "4",
+      "--gradient_accumulation_steps",
+      "2",
+      "--num_train_epochs",
+      "2",
+    ],
+  });
   const rows = Array.from({ length: 18 }, (_, i) => ({ tokens: i < 9 ? 10 : 100, scored: 5 }));
   const sizes = { hiddenSize: 64, layers: 2, vocabSize: 512, maxPositions: 128 };
   const plan = planBatches(rows, { ...config, train_sampling_strategy: "sequential" }, sizes);

@@ -26,20 +26,30 @@ export async function openRecipe(recipe: ResolvedRecipe): Promise<OpenedRecipe> 
       ? config.datasets
       : [specFromName({ dataset_name: config.dataset_name, dataset_config: config.dataset_config }, config.dataset_train_split)];
   const whole = await loadDataset(specs, { seed: config.seed });
-  const held = recipe.method === "pretrain" ? recipe.config.validation_share : config.eval_strategy === "no" ? null : config.test_split_size;
+  const held =
+    recipe.method === "pretrain" ? recipe.config.validation_share : config.eval_strategy === "no" ? null : config.test_split_size;
   const dataset = held === null || held === 0 ? whole : splitDataset(whole, held, config.seed).train;
   try {
     if (recipe.method === "pretrain") return { dataset, ...(await sketchModel(recipe.config, dataset)), folder: undefined };
     const name = recipe.method === "ppo" ? (recipe.config.sft_model_path ?? recipe.config.model_name_or_path) : config.model_name_or_path;
     const folder = await resolveModel(name as string, { revision: config.model_revision });
-    return { dataset, tokenizer: await loadChanged(folder, config as TokenizerKeys), sizes: readSizes(await readModelConfig(folder)), folder };
+    return {
+      dataset,
+      tokenizer: await loadChanged(folder, config as TokenizerKeys),
+      sizes: readSizes(await readModelConfig(folder)),
+      folder,
+    };
   } catch (error) {
     await dataset.close();
     throw error;
   }
 }
 
-type TokenizerKeys = { readonly chat_template_path?: string | null; readonly eos_token?: string | null; readonly pad_token?: string | null };
+type TokenizerKeys = {
+  readonly chat_template_path?: string | null;
+  readonly eos_token?: string | null;
+  readonly pad_token?: string | null;
+};
 
 /** The folder's tokenizer with the recipe's tokens and template. */
 async function loadChanged(folder: string, keys: TokenizerKeys): Promise<Tokenizer> {
@@ -48,14 +58,28 @@ async function loadChanged(folder: string, keys: TokenizerKeys): Promise<Tokeniz
   if (path === null && eos === null && pad === null) return original;
   const settings = JSON.parse(original.files["tokenizer_config.json"] ?? "{}") as { [key: string]: unknown };
   const named = Object.entries(original.specialTokens);
-  const tokens = Object.fromEntries([...named, ...(eos === null ? [] : [["eos_token", eos]]), ...(pad === null ? [] : [["pad_token", pad]])]) as { [name: string]: string };
-  const template = path === null ? {} : /\.(jinja2?|j2)$/.test(path) ? { "chat_template.jinja": await readFile(path, "utf8") } : templateOf(await loadTokenizer(await resolveModel(path)));
+  const tokens = Object.fromEntries([
+    ...named,
+    ...(eos === null ? [] : [["eos_token", eos]]),
+    ...(pad === null ? [] : [["pad_token", pad]]),
+  ]) as { [name: string]: string };
+  const template =
+    path === null
+      ? {}
+      : /\.(jinja2?|j2)$/.test(path)
+        ? { "chat_template.jinja": await readFile(path, "utf8") }
+        : templateOf(await loadTokenizer(await resolveModel(path)));
   if ("chat_template.jinja" in template) delete settings["chat_template"];
-  return createTokenizer({ ...original.files, "tokenizer_config.json": JSON.stringify({ ...settings, ...tokens }), ...template }, { folder });
+  return createTokenizer(
+    { ...original.files, "tokenizer_config.json": JSON.stringify({ ...settings, ...tokens }), ...template },
+    { folder },
+  );
 }
 
 function templateOf({ files }: Tokenizer): { "chat_template.jinja"?: string } {
-  const text = (files as { readonly [name: string]: string | undefined })["chat_template.jinja"] ?? (JSON.parse(files["tokenizer_config.json"] ?? "{}") as { chat_template?: unknown }).chat_template;
+  const text =
+    (files as { readonly [name: string]: string | undefined })["chat_template.jinja"] ??
+    (JSON.parse(files["tokenizer_config.json"] ?? "{}") as { chat_template?: unknown }).chat_template;
   return typeof text === "string" ? { "chat_template.jinja": text } : {};
 }
 
@@ -84,5 +108,8 @@ async function sketchModel(config: PretrainConfig, dataset: Dataset): Promise<{ 
   }
   const json = await trainBPE(texts(), { vocabSize: config.vocab_size, specialTokens: ["<|pad|>", "<|endoftext|>"] });
   const settings = { pad_token: "<|pad|>", bos_token: "<|endoftext|>", eos_token: "<|endoftext|>" };
-  return { tokenizer: createTokenizer({ "tokenizer.json": JSON.stringify(json), "tokenizer_config.json": JSON.stringify(settings) }), sizes };
+  return {
+    tokenizer: createTokenizer({ "tokenizer.json": JSON.stringify(json), "tokenizer_config.json": JSON.stringify(settings) }),
+    sizes,
+  };
 }

@@ -43,12 +43,21 @@ export function planBatches(rows: readonly RowLength[], config: TrainingArgument
   const microBatches = Math.round((steps / stepsPerEpoch) * loader.batchesPerEpoch);
   const batches = Array.from({ length: Math.min(planLimit, microBatches) }, () => {
     const { indices } = loader.next();
-    return { indices, ...measureBatch(indices.map((index) => rows[index]), sizes) };
+    return {
+      indices,
+      ...measureBatch(
+        indices.map((index) => rows[index]),
+        sizes,
+      ),
+    };
   });
   return { steps, microBatches, batches };
 }
 
-function measureBatch(rows: readonly RowLength[], { hiddenSize, layers, vocabSize, maxPositions }: ModelSizes): { shape: string; cost: number } {
+function measureBatch(
+  rows: readonly RowLength[],
+  { hiddenSize, layers, vocabSize, maxPositions }: ModelSizes,
+): { shape: string; cost: number } {
   const batch = bucketRows(rows.length);
   const longest = Math.max(...rows.map(({ tokens }) => tokens));
   const time = bucketLength(longest, Math.max(maxPositions, longest));

@@ -10,7 +10,23 @@ export interface GraphPlan {
 }
 
 /** Operators whose result may take the place of an input that nobody reads afterwards. */
-const inPlace = new Set(["Neg", "Exp", "Log", "Sqrt", "Tanh", "Sigmoid", "Abs", "Add", "Sub", "Mul", "Div", "Cast", "Softmax", "LogSoftmax", "ScatterElements"]);
+const inPlace = new Set([
+  "Neg",
+  "Exp",
+  "Log",
+  "Sqrt",
+  "Tanh",
+  "Sigmoid",
+  "Abs",
+  "Add",
+  "Sub",
+  "Mul",
+  "Div",
+  "Cast",
+  "Softmax",
+  "LogSoftmax",
+  "ScatterElements",
+]);
 
 interface Step {
   readonly op: string;
@@ -37,7 +53,9 @@ function measureValues(graph: Graph, steps: readonly Step[]): ReadonlyMap<string
   const bytes = new Map<string, number>();
   const named = new Set(graph.outputs.values());
   let next = 0;
-  for (const node of graph.nodes) for (const output of node.outputs) if (!named.has(output) || node.primitive === "constant") bytes.set(`%${next++}`, byteLengthOf(output));
+  for (const node of graph.nodes)
+    for (const output of node.outputs)
+      if (!named.has(output) || node.primitive === "constant") bytes.set(`%${next++}`, byteLengthOf(output));
   for (const [name, tensor] of graph.outputs) bytes.set(name, byteLengthOf(tensor));
   for (const { inputs, outputs } of steps.toReversed()) {
     const made = Math.max(0, ...outputs.map((name) => bytes.get(name) ?? 0));
@@ -88,7 +106,9 @@ function findPeak(order: readonly Step[], bytes: ReadonlyMap<string, number>, bo
   let live = 0;
   let peak = 0;
   for (const [i, { op, inputs, outputs }] of order.entries()) {
-    const replaced = inPlace.has(op) ? inputs.map(ownerOf).find((name) => held.has(name) && lastUse.get(name) === i && held.get(name) === bytes.get(outputs[0])) : undefined;
+    const replaced = inPlace.has(op)
+      ? inputs.map(ownerOf).find((name) => held.has(name) && lastUse.get(name) === i && held.get(name) === bytes.get(outputs[0]))
+      : undefined;
     for (const name of outputs) {
       if (name === "" || bound.has(name) || owner.has(name)) continue;
       const size = bytes.get(name) ?? 0;

@@ -32,8 +32,18 @@ export async function surveyData(recipe: ResolvedRecipe, opened: OpenedRecipe, s
     },
   };
   const first = await opened.dataset.read(0);
-  const isChat = Object.values(first).some((value) => Array.isArray(value) && value.some((turn) => typeof turn === "object" && turn !== null && ("role" in turn || "from" in turn)));
-  const add = recipe.method === "ppo" ? surveyPrompts : recipe.method === "reward" ? surveyPairs : recipe.method === "sft" ? surveyTexts : surveyBlocks;
+  const isChat = Object.values(first).some(
+    (value) =>
+      Array.isArray(value) && value.some((turn) => typeof turn === "object" && turn !== null && ("role" in turn || "from" in turn)),
+  );
+  const add =
+    recipe.method === "ppo"
+      ? surveyPrompts
+      : recipe.method === "reward"
+        ? surveyPairs
+        : recipe.method === "sft"
+          ? surveyTexts
+          : surveyBlocks;
   const survey = await add(recipe as never, opened, options, findings);
   const longest = survey.positions.reduce((a, b) => Math.max(a, b), 0);
   const { maxPositions } = opened.sizes;
@@ -45,7 +55,9 @@ export async function surveyData(recipe: ResolvedRecipe, opened: OpenedRecipe, s
       level: "error",
       found: `${over} of ${survey.positions.length} ${isPPO ? "prompts leave no room for response_length" : "rows are longer than the model"}: up to ${longest} tokens${isPPO ? " with the response" : ""}, the model has ${maxPositions} positions`,
       why: isPPO ? "their completions are cut short, or generation refuses the prompt" : "positions beyond have no meaning to the model",
-      action: isPPO ? `set max_prompt_length to at most ${maxPositions - (recipe as Recipe<"ppo">).config.response_length}` : `set max_length to at most ${maxPositions}`,
+      action: isPPO
+        ? `set max_prompt_length to at most ${maxPositions - (recipe as Recipe<"ppo">).config.response_length}`
+        : `set max_length to at most ${maxPositions}`,
     });
   }
   return { findings, isChat, ...survey };
@@ -57,7 +69,12 @@ type Part = Omit<Survey, "findings" | "isChat"> & {
   readonly positions: readonly number[];
 };
 
-async function surveyTexts({ config }: Recipe<"sft">, { dataset, tokenizer }: OpenedRecipe, options: PrepareOptions, findings: Finding[]): Promise<Part> {
+async function surveyTexts(
+  { config }: Recipe<"sft">,
+  { dataset, tokenizer }: OpenedRecipe,
+  options: PrepareOptions,
+  findings: Finding[],
+): Promise<Part> {
   const rows = await prepareTexts(dataset, {
     ...options,
     textColumn: config.dataset_text_field,
@@ -78,18 +95,30 @@ async function surveyTexts({ config }: Recipe<"sft">, { dataset, tokenizer }: Op
       level: "warning",
       found: `none of ${rows.count} rows ends with the end token`,
       why: "the model does not learn to stop",
-      action: rows.truncated > 0 ? "raise max_length: rows are cut before their end" : "check eos_token against what ends a turn in the chat template, or the ids in the data",
+      action:
+        rows.truncated > 0
+          ? "raise max_length: rows are cut before their end"
+          : "check eos_token against what ends a turn in the chat template, or the ids in the data",
     });
   }
   const base = { prompts: [], close: () => rows.close() };
-  if (!config.packing || config.max_length === null) return { ...base, lengths, source: (i) => rows.source(i), positions: lengths.map(({ tokens }) => tokens) };
+  if (!config.packing || config.max_length === null)
+    return { ...base, lengths, source: (i) => rows.source(i), positions: lengths.map(({ tokens }) => tokens) };
   const share = lengths.reduce((sum, { scored }) => sum + scored, 0) / lengths.reduce((sum, { tokens }) => sum + tokens, 0);
-  const packed = packTexts(lengths.map(({ tokens }) => ({ inputIds: new Array<number>(tokens).fill(0), completionMask: new Uint8Array(tokens) })), { maxLength: config.max_length, strategy: config.packing_strategy });
+  const packed = packTexts(
+    lengths.map(({ tokens }) => ({ inputIds: new Array<number>(tokens).fill(0), completionMask: new Uint8Array(tokens) })),
+    { maxLength: config.max_length, strategy: config.packing_strategy },
+  );
   const packedLengths = packed.map(({ inputIds }) => ({ tokens: inputIds.length, scored: Math.ceil(share * inputIds.length) }));
   return { ...base, lengths: packedLengths, source: undefined, positions: packed.flatMap(({ seqLengths }) => [...(seqLengths ?? [])]) };
 }
 
-async function surveyPairs({ config }: Recipe<"reward">, { dataset }: OpenedRecipe, options: PrepareOptions, findings: Finding[]): Promise<Part> {
+async function surveyPairs(
+  { config }: Recipe<"reward">,
+  { dataset }: OpenedRecipe,
+  options: PrepareOptions,
+  findings: Finding[],
+): Promise<Part> {
   const rows = await preparePairs(dataset, { ...options, maxLength: config.max_length });
   const lengths: RowLength[] = [];
   let equal = 0;
@@ -99,7 +128,13 @@ async function surveyPairs({ config }: Recipe<"reward">, { dataset }: OpenedReci
     if (chosenIds.length === rejectedIds.length && chosenIds.every((id, t) => id === rejectedIds[t])) equal++;
   }
   if (equal > 0) {
-    findings.push({ code: "doctor/equal-pairs", level: "warning", found: `in ${equal} of ${rows.count} pairs both answers are the same tokens`, why: "nothing can be learnt from them, and accuracy counts them as wrong", action: "leave them out, or look at how the pairs were made" });
+    findings.push({
+      code: "doctor/equal-pairs",
+      level: "warning",
+      found: `in ${equal} of ${rows.count} pairs both answers are the same tokens`,
+      why: "nothing can be learnt from them, and accuracy counts them as wrong",
+      action: "leave them out, or look at how the pairs were made",
+    });
   }
   return { lengths, source: (i) => rows.source(i), positions: [...rows.lengths], prompts: [], close: () => rows.close() };
 }
@@ -113,7 +148,12 @@ async function surveyPrompts({ config }: Recipe<"ppo">, { dataset }: OpenedRecip
   return { lengths, source: (i) => rows.source(i), positions: lengths.map(({ tokens }) => tokens), prompts, close: () => rows.close() };
 }
 
-async function surveyBlocks({ config }: Recipe<"pretrain">, { dataset, tokenizer }: OpenedRecipe, options: PrepareOptions, findings: Finding[]): Promise<Part> {
+async function surveyBlocks(
+  { config }: Recipe<"pretrain">,
+  { dataset, tokenizer }: OpenedRecipe,
+  options: PrepareOptions,
+  findings: Finding[],
+): Promise<Part> {
   const every = Math.max(1, Math.floor(dataset.count / sampledTexts));
   let [tokens, read] = [0, 0];
   for (let i = 0; i < dataset.count; i += every, read++) {
@@ -123,7 +163,19 @@ async function surveyBlocks({ config }: Recipe<"pretrain">, { dataset, tokenizer
   }
   const blocks = Math.floor((tokens / read) * (dataset.count / config.block_size));
   if (blocks === 0) {
-    findings.push({ code: "doctor/too-little-text", level: "error", found: `the text has about ${Math.round((tokens / read) * dataset.count)} tokens, a row ${config.block_size}`, why: "there is not one row to train on", action: "lower block_size, or give more text" });
+    findings.push({
+      code: "doctor/too-little-text",
+      level: "error",
+      found: `the text has about ${Math.round((tokens / read) * dataset.count)} tokens, a row ${config.block_size}`,
+      why: "there is not one row to train on",
+      action: "lower block_size, or give more text",
+    });
   }
-  return { lengths: Array.from({ length: Math.max(1, blocks) }, () => ({ tokens: config.block_size, scored: config.block_size - 1 })), source: undefined, positions: [], prompts: [], close: async () => {} };
+  return {
+    lengths: Array.from({ length: Math.max(1, blocks) }, () => ({ tokens: config.block_size, scored: config.block_size - 1 })),
+    source: undefined,
+    positions: [],
+    prompts: [],
+    close: async () => {},
+  };
 }

@@ -98,7 +98,19 @@ function sumSeconds({ graphs }: WatchingBackend): { compile: number; optimizer: 
 
 /** The same training, on the given rows and without leaving anything. One step more than is run, so that nothing is saved at an end. */
 function shorten(recipe: ResolvedRecipe, { steps, accumulation, rows }: TrialOptions, data: string, output: string): ResolvedRecipe {
-  const dataset = { path: "json", name: null, data_dir: null, data_files: data, split: "train", columns: null, fraction: null, weight: null, revision: null, sample_by: null, task: null };
+  const dataset = {
+    path: "json",
+    name: null,
+    data_dir: null,
+    data_files: data,
+    split: "train",
+    columns: null,
+    fraction: null,
+    weight: null,
+    revision: null,
+    sample_by: null,
+    task: null,
+  };
   const changes = {
     datasets: [dataset],
     dataset_name: null,
@@ -116,7 +128,10 @@ function shorten(recipe: ResolvedRecipe, { steps, accumulation, rows }: TrialOpt
   if (recipe.method === "pretrain") {
     // A tokenizer of so little text has fewer tokens than the real one; the model keeps its size.
     const size = recipe.config.tokenizer_name_or_path === null ? { vocab_size: recipe.config.vocab_size } : {};
-    return { ...recipe, config: { ...recipe.config, ...changes, validation_share: 1 / rows.length, model_config: { ...size, ...recipe.config.model_config } } } as ResolvedRecipe;
+    return {
+      ...recipe,
+      config: { ...recipe.config, ...changes, validation_share: 1 / rows.length, model_config: { ...size, ...recipe.config.model_config } },
+    } as ResolvedRecipe;
   }
   if (recipe.method === "ppo") return { ...recipe, config: { ...recipe.config, ...changes, num_sample_generations: 0 } } as ResolvedRecipe;
   return { ...recipe, config: { ...recipe.config, ...changes } } as ResolvedRecipe;
@@ -124,7 +139,11 @@ function shorten(recipe: ResolvedRecipe, { steps, accumulation, rows }: TrialOpt
 
 function notEnoughMemory(needed: number, available: number): SparError {
   const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
-  return new SparError("doctor/memory", `the run needs at least ${gigabytes(needed)} besides the program itself; ${gigabytes(available)} are free`, {
-    hint: "lower per_device_train_batch_size and raise gradient_accumulation_steps, lower max_length, or set gradient_checkpointing: true",
-  });
+  return new SparError(
+    "doctor/memory",
+    `the run needs at least ${gigabytes(needed)} besides the program itself; ${gigabytes(available)} are free`,
+    {
+      hint: "lower per_device_train_batch_size and raise gradient_accumulation_steps, lower max_length, or set gradient_checkpointing: true",
+    },
+  );
 }

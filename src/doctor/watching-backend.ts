@@ -61,7 +61,13 @@ export function watchBackend(backend: Backend, beforeTaking: (bytes: number) => 
       beforeTaking(live + largestGraph);
       const [start, before] = [performance.now(), process.memoryUsage.rss()];
       const executable = await backend.compile(graph, options);
-      const watched: WatchedGraph = { ...plan, label: options?.label ?? "", compileSeconds: (performance.now() - start) / 1000, compileBytes: Math.max(0, process.memoryUsage.rss() - before), runSeconds: [] };
+      const watched: WatchedGraph = {
+        ...plan,
+        label: options?.label ?? "",
+        compileSeconds: (performance.now() - start) / 1000,
+        compileBytes: Math.max(0, process.memoryUsage.rss() - before),
+        runSeconds: [],
+      };
       graphs.push(watched);
       return {
         async run(inputs, outputs) {

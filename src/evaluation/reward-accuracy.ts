@@ -13,7 +13,10 @@ export interface ScoredPairs {
  * `accuracy`: share of pairs whose chosen answer scores higher. `lengthCorrelation`: Pearson's r of score and length
  * over all answers, null where either does not vary: near ±1 the model has learnt to count.
  */
-export function measureRewardAccuracy({ chosen, rejected, chosenLengths, rejectedLengths }: ScoredPairs): { accuracy: number; lengthCorrelation: number | null } {
+export function measureRewardAccuracy({ chosen, rejected, chosenLengths, rejectedLengths }: ScoredPairs): {
+  accuracy: number;
+  lengthCorrelation: number | null;
+} {
   let right = 0;
   for (let i = 0; i < chosen.length; i++) if (chosen[i] > rejected[i]) right++;
   const scores = [...Array.from(chosen), ...Array.from(rejected)];

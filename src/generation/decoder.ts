@@ -14,13 +14,22 @@ export interface Decoder {
 }
 
 /** `constants`: the weights are packed for this decoder and changes of them are not seen; otherwise they are read at every step. */
-export async function createDecoder(model: LanguageModel, backend: Backend, batch: number, capacity: number, constants: boolean): Promise<Decoder> {
+export async function createDecoder(
+  model: LanguageModel,
+  backend: Backend,
+  batch: number,
+  capacity: number,
+  constants: boolean,
+): Promise<Decoder> {
   const { architecture, config, parameters } = model;
   const p = createParameters();
   const sequence = createDecodingSequence(batch, capacity);
   const hidden = architecture.trunk(config, p, sequence, (body) => body());
   const graph = buildGraph({ logits: architecture.head(config, p, hidden), ...Object.fromEntries(sequence.caches) });
-  const executable = await backend.compile(graph, { label: `decode ${batch}×${capacity}`, ...(constants ? { constants: parameters } : {}) });
+  const executable = await backend.compile(graph, {
+    label: `decode ${batch}×${capacity}`,
+    ...(constants ? { constants: parameters } : {}),
+  });
   const ids = backend.allocate(sequence.ids);
   const positions = backend.allocate(sequence.positions);
   const logits = backend.allocate({ dtype: "float32", shape: [batch, config.vocabSize] });

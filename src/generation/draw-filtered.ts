@@ -66,7 +66,8 @@ function findNucleus(probabilities: Float32Array, topP: number): number {
   let [bin, before] = [bins - 1, 0];
   for (; bin > 0 && before + masses[bin] < wanted; bin--) before += masses[bin];
   const inBin: number[] = [];
-  for (let i = 0; i < bits.length; i++) if (probabilities[i] >= floor && Math.min(bits[i] >>> shift, bins - 1) === bin) inBin.push(probabilities[i]);
+  for (let i = 0; i < bits.length; i++)
+    if (probabilities[i] >= floor && Math.min(bits[i] >>> shift, bins - 1) === bin) inBin.push(probabilities[i]);
   return cutNucleus(Float32Array.from(inBin).sort().reverse(), before, wanted);
 }
 

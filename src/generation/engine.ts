@@ -37,7 +37,10 @@ export function createEngine(model: LanguageModel, backend: Backend): Engine {
   return {
     decoder: (batch, capacity) => decoders.get(`${batch} ${capacity}`, () => createDecoder(model, backend, batch, capacity, true)),
     prefill: (rows, time, ends) => prefills.get(`${rows} ${time} ${ends}`, () => createPrefill(model, backend, rows, time, ends)),
-    sampler: (batch, settings) => samplers.get(samplerKey(batch, model.config.vocabSize, settings), () => createSampler(backend, batch, model.config.vocabSize, settings)),
+    sampler: (batch, settings) =>
+      samplers.get(samplerKey(batch, model.config.vocabSize, settings), () =>
+        createSampler(backend, batch, model.config.vocabSize, settings),
+      ),
     allocateCache(batch, capacity) {
       const known = idle;
       idle = undefined;

@@ -14,7 +14,19 @@ const stories = await loadModel(folder, backend);
 const tokenizer = await loadTokenizer(folder);
 // Sliding window, grouped heads, and weights large enough that tokens differ.
 const mistral = initializeModel(
-  { model_type: "mistral", vocab_size: 61, hidden_size: 24, num_hidden_layers: 2, num_attention_heads: 4, num_key_value_heads: 2, head_dim: 8, intermediate_size: 32, max_position_embeddings: 96, sliding_window: 5, initializer_range: 0.4 },
+  {
+    model_type: "mistral",
+    vocab_size: 61,
+    hidden_size: 24,
+    num_hidden_layers: 2,
+    num_attention_heads: 4,
+    num_key_value_heads: 2,
+    head_dim: 8,
+    intermediate_size: 32,
+    max_position_embeddings: 96,
+    sliding_window: 5,
+    initializer_range: 0.4,
+  },
   backend,
   { seed: 3 },
 );
@@ -24,7 +36,12 @@ afterAll(() => {
   backend.close();
 });
 
-async function generate(model: LanguageModel, requests: readonly GenerationRequest[], settings: Partial<GenerationSettings>, options: GeneratorOptions & GenerateOptions = {}): Promise<Completion[]> {
+async function generate(
+  model: LanguageModel,
+  requests: readonly GenerationRequest[],
+  settings: Partial<GenerationSettings>,
+  options: GeneratorOptions & GenerateOptions = {},
+): Promise<Completion[]> {
   const generator = createGenerator(model, backend, options);
   try {
     return await generator.generate(requests, settings, options);
@@ -44,13 +61,18 @@ describe.each([
 
   test("does not depend on its batch, on refilled slots or on shrinking", async () => {
     // Many rows end early, so that slots are filled again and the batch shrinks.
-    const ending = { ...settings, maxNewTokens: 60, stopIds: Array.from({ length: Math.floor(model.config.vocabSize / 12) }, (_, i) => 12 * i) };
+    const ending = {
+      ...settings,
+      maxNewTokens: 60,
+      stopIds: Array.from({ length: Math.floor(model.config.vocabSize / 12) }, (_, i) => 12 * i),
+    };
     const alone = [];
     for (const request of requests) alone.push(...(await generate(model, [request], ending, { maxBatch: 1 })));
     for (const maxBatch of [3, 8]) {
       const together = await generate(model, requests, ending, { maxBatch });
       expect(together.map(({ ids }) => ids)).toEqual(alone.map(({ ids }) => ids));
-      for (const [i, { logprobs }] of together.entries()) for (const [j, logprob] of logprobs.entries()) expect(logprob).toBeCloseTo(alone[i].logprobs[j], 3);
+      for (const [i, { logprobs }] of together.entries())
+        for (const [j, logprob] of logprobs.entries()) expect(logprob).toBeCloseTo(alone[i].logprobs[j], 3);
     }
     expect(new Set(alone.map(({ ids }) => ids.length)).size).toBeGreaterThan(3);
   });
@@ -58,7 +80,10 @@ describe.each([
   test("has the scorer's log-probabilities", async () => {
     const completions = await generate(model, requests, { ...settings, temperature: 0.7 });
     const scorer = createScorer(model, backend);
-    const rows = completions.map(({ request, ids }) => ({ ids: [...requests[request].promptIds, ...ids], from: requests[request].promptIds.length }));
+    const rows = completions.map(({ request, ids }) => ({
+      ids: [...requests[request].promptIds, ...ids],
+      from: requests[request].promptIds.length,
+    }));
     const scored = await scorer.logprobs(rows, { temperature: 0.7 });
     scorer.release();
     for (const [i, { logprobs }] of completions.entries()) {
@@ -70,7 +95,12 @@ describe.each([
   test("draws by seed, prompt index and candidate", async () => {
     const [request] = requests;
     const four = await generate(model, [{ ...request, candidates: 4 }], settings);
-    expect(four.map(({ request: r, candidate }) => [r, candidate])).toEqual([[0, 0], [0, 1], [0, 2], [0, 3]]);
+    expect(four.map(({ request: r, candidate }) => [r, candidate])).toEqual([
+      [0, 0],
+      [0, 1],
+      [0, 2],
+      [0, 3],
+    ]);
     expect(new Set(four.map(({ ids }) => ids.join())).size).toBe(4);
     const [third] = await generate(model, [{ ...request, firstCandidate: 2 }], settings);
     expect(third.ids).toEqual(four[2].ids);
@@ -108,7 +138,12 @@ describe("ends", () => {
     const text = free.text as string;
     const stop = text.slice(20, 25);
     const pieces: string[] = [];
-    const [stopped] = await generate(stories, [{ promptIds }], { ...greedy, stopTexts: ["never there", stop] }, { tokenizer, onText: (piece) => pieces.push(piece) });
+    const [stopped] = await generate(
+      stories,
+      [{ promptIds }],
+      { ...greedy, stopTexts: ["never there", stop] },
+      { tokenizer, onText: (piece) => pieces.push(piece) },
+    );
     expect(stopped.text).toBe(text.slice(0, text.indexOf(stop)));
     expect(pieces.join("")).toBe(stopped.text);
     expect(stopped.finishReason).toBe("stop");
@@ -124,7 +159,10 @@ describe("ends", () => {
 
   test("after one token where no more are wanted", async () => {
     const completions = await generate(stories, [{ promptIds }, { promptIds }], { maxNewTokens: 1 });
-    expect(completions.map(({ ids, finishReason }) => [ids.length, finishReason])).toEqual([[1, "length"], [1, "length"]]);
+    expect(completions.map(({ ids, finishReason }) => [ids.length, finishReason])).toEqual([
+      [1, "length"],
+      [1, "length"],
+    ]);
   });
 
   test("when the signal says so", async () => {
@@ -133,7 +171,12 @@ describe("ends", () => {
     const onText = (): void => {
       if (++count === 4) controller.abort();
     };
-    const completions = await generate(stories, [{ promptIds }, { promptIds }, { promptIds }], greedy, { maxBatch: 1, tokenizer, onText, signal: controller.signal });
+    const completions = await generate(stories, [{ promptIds }, { promptIds }, { promptIds }], greedy, {
+      maxBatch: 1,
+      tokenizer,
+      onText,
+      signal: controller.signal,
+    });
     expect(completions.map(({ finishReason }) => finishReason)).toEqual(["aborted", "aborted", "aborted"]);
     expect(completions[0].ids.length).toBeLessThan(10);
     expect(completions[2].ids).toEqual([]);
@@ -146,18 +189,28 @@ test("text continues the prompt's, and pieces never hold half a character", asyn
   // At a high temperature byte tokens come up, whole characters and broken ones.
   const pieces = new Map<number, string>();
   const requests = Array.from({ length: 24 }, () => ({ promptIds }));
-  const completions = await generate(stories, requests, { temperature: 8, maxNewTokens: 40, seed: 2 }, {
-    tokenizer,
-    onText(piece, { request }) {
-      // A lone half of a surrogate pair would be changed by encoding it.
-      expect(Buffer.from(piece).toString()).toBe(piece);
-      pieces.set(request, (pieces.get(request) ?? "") + piece);
+  const completions = await generate(
+    stories,
+    requests,
+    { temperature: 8, maxNewTokens: 40, seed: 2 },
+    {
+      tokenizer,
+      onText(piece, { request }) {
+        // A lone half of a surrogate pair would be changed by encoding it.
+        expect(Buffer.from(piece).toString()).toBe(piece);
+        pieces.set(request, (pieces.get(request) ?? "") + piece);
+      },
     },
-  });
+  );
   const bytes = completions.flatMap(({ ids }) => ids).filter((id) => /^<0x[89A-F]/.test(tokenizer.idToToken(id) ?? ""));
   expect(bytes.length).toBeGreaterThan(5);
   for (const { request, text } of completions) expect(pieces.get(request)).toBe(text);
-  const [plain] = await generate(stories, [{ promptIds: tokenizer.encode("Once upon a time") }], { temperature: 0, maxNewTokens: 8 }, { tokenizer });
+  const [plain] = await generate(
+    stories,
+    [{ promptIds: tokenizer.encode("Once upon a time") }],
+    { temperature: 0, maxNewTokens: 8 },
+    { tokenizer },
+  );
   expect(`Once upon a time${plain.text}`).toBe(tokenizer.decode([...tokenizer.encode("Once upon a time"), ...plain.ids]));
 });
 

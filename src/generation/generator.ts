@@ -41,7 +41,11 @@ export interface Generator {
    * Completions in the order of the requests, a request's candidates one after the other. One call at a time.
    * Throws `generation/empty-prompt`, `generation/prompt-too-long`, `generation/bad-token`, `generation/not-a-number`.
    */
-  generate(requests: readonly GenerationRequest[], settings?: Partial<GenerationSettings>, options?: GenerateOptions): Promise<Completion[]>;
+  generate(
+    requests: readonly GenerationRequest[],
+    settings?: Partial<GenerationSettings>,
+    options?: GenerateOptions,
+  ): Promise<Completion[]>;
   /** Throws what `generate` would about a prompt that it cannot complete. */
   check(promptIds: ArrayLike<number>): void;
   /** To be called when the model's weights have changed, or will: gives back the memory that holds what was packed of them. */
@@ -54,11 +58,14 @@ export interface Generator {
  * Throws `generation/no-lm-head` and `generation/head-size` for models that cannot generate.
  */
 export function createGenerator(model: LanguageModel, backend: Backend, { maxBatch = 32, tokenizer }: GeneratorOptions = {}): Generator {
-  if (model.head !== "lm") throw new SparError("generation/no-lm-head", "createGenerator: expected a language model, got a model with a score head");
+  if (model.head !== "lm")
+    throw new SparError("generation/no-lm-head", "createGenerator: expected a language model, got a model with a score head");
   const { headDim } = model.config;
   // ONNX Runtime's GroupQueryAttention asks for it, and would say so only in the first step.
   if (headDim % 8 !== 0) {
-    throw new SparError("generation/head-size", `createGenerator: expected attention heads of a multiple of 8 numbers, got ${headDim}`, { hint: "choose hidden_size ÷ num_attention_heads (or head_dim) as a multiple of 8" });
+    throw new SparError("generation/head-size", `createGenerator: expected attention heads of a multiple of 8 numbers, got ${headDim}`, {
+      hint: "choose hidden_size ÷ num_attention_heads (or head_dim) as a multiple of 8",
+    });
   }
   const engine = createEngine(model, backend);
   let busy = false;
@@ -66,10 +73,16 @@ export function createGenerator(model: LanguageModel, backend: Backend, { maxBat
     async generate(requests, asked = {}, options = {}) {
       if (busy) throw new SparError("generation/busy", "generate: expected the last call to have ended; await it before the next");
       const settings = { ...defaultSettings, ...asked };
-      if (settings.stopTexts.length > 0 && tokenizer === undefined) throw new SparError("generation/no-tokenizer", "generate: stop texts need a generator with a tokenizer");
+      if (settings.stopTexts.length > 0 && tokenizer === undefined)
+        throw new SparError("generation/no-tokenizer", "generate: stop texts need a generator with a tokenizer");
       busy = true;
       try {
-        return await runBatch(model, engine, createRows(model, requests, settings, tokenizer, options), { settings, maxBatch, requests, options });
+        return await runBatch(model, engine, createRows(model, requests, settings, tokenizer, options), {
+          settings,
+          maxBatch,
+          requests,
+          options,
+        });
       } finally {
         busy = false;
       }
@@ -80,20 +93,37 @@ export function createGenerator(model: LanguageModel, backend: Backend, { maxBat
   };
 }
 
-function createRows(model: LanguageModel, requests: readonly GenerationRequest[], settings: GenerationSettings, tokenizer: Tokenizer | undefined, { onText }: GenerateOptions): CompletionRow[] {
+function createRows(
+  model: LanguageModel,
+  requests: readonly GenerationRequest[],
+  settings: GenerationSettings,
+  tokenizer: Tokenizer | undefined,
+  { onText }: GenerateOptions,
+): CompletionRow[] {
   return requests.flatMap(({ promptIds, candidates = 1 }, request) => {
     checkPrompt(promptIds, model, `prompt ${request + 1}`);
     const limit = Math.min(settings.maxNewTokens, model.config.maxPositions - promptIds.length);
-    return Array.from({ length: candidates }, (_, candidate) => createRow({ request, candidate, promptIds, limit, settings, tokenizer, onText }));
+    return Array.from({ length: candidates }, (_, candidate) =>
+      createRow({ request, candidate, promptIds, limit, settings, tokenizer, onText }),
+    );
   });
 }
 
 function checkPrompt(ids: ArrayLike<number>, { config: { maxPositions, vocabSize } }: LanguageModel, name: string): void {
   const { length } = ids;
-  if (length === 0) throw new SparError("generation/empty-prompt", `${name} has no tokens`, { hint: "give at least one token, such as the model's first (BOS)" });
-  if (length >= maxPositions) throw new SparError("generation/prompt-too-long", `${name} has ${length} tokens; expected fewer than the model's ${maxPositions} positions`, { hint: "shorten the prompt" });
+  if (length === 0)
+    throw new SparError("generation/empty-prompt", `${name} has no tokens`, {
+      hint: "give at least one token, such as the model's first (BOS)",
+    });
+  if (length >= maxPositions)
+    throw new SparError(
+      "generation/prompt-too-long",
+      `${name} has ${length} tokens; expected fewer than the model's ${maxPositions} positions`,
+      { hint: "shorten the prompt" },
+    );
   for (let i = 0; i < length; i++) {
-    if (!(ids[i] >= 0 && ids[i] < vocabSize)) throw new SparError("generation/bad-token", `${name} holds token ${ids[i]}; expected ids from 0 to ${vocabSize - 1}`);
+    if (!(ids[i] >= 0 && ids[i] < vocabSize))
+      throw new SparError("generation/bad-token", `${name} holds token ${ids[i]}; expected ids from 0 to ${vocabSize - 1}`);
   }
 }
 
@@ -104,7 +134,12 @@ interface Run {
   readonly options: GenerateOptions;
 }
 
-async function runBatch(model: LanguageModel, engine: Engine, rows: readonly CompletionRow[], { settings, maxBatch, requests, options }: Run): Promise<Completion[]> {
+async function runBatch(
+  model: LanguageModel,
+  engine: Engine,
+  rows: readonly CompletionRow[],
+  { settings, maxBatch, requests, options }: Run,
+): Promise<Completion[]> {
   if (rows.length === 0) return [];
   const { config } = model;
   const parameters = countParameters(model);
@@ -140,12 +175,18 @@ async function runBatch(model: LanguageModel, engine: Engine, rows: readonly Com
     waiting += entering.length;
     // Candidates of one request share its prefill.
     const distinct = [...new Set(entering.map((row) => row.request))];
-    for (const group of groupPrompts(distinct.map((request) => requests[request].promptIds.length), config.maxPositions)) {
+    for (const group of groupPrompts(
+      distinct.map((request) => requests[request].promptIds.length),
+      config.maxPositions,
+    )) {
       const members = group.members.map((member) => distinct[member]);
       const starting = entering.filter((row) => members.includes(row.request));
       const prefill = await engine.prefill(group.rows, group.time, bucketRows(starting.length));
       const ends = starting.map((row) => members.indexOf(row.request));
-      const { logits, caches } = await prefill.run(members.map((request) => requests[request].promptIds), ends);
+      const { logits, caches } = await prefill.run(
+        members.map((request) => requests[request].promptIds),
+        ends,
+      );
       for (const row of await advance(logits, starting)) {
         if (row === undefined) continue;
         const slot = free.shift() as number;
@@ -210,7 +251,11 @@ function* seenBy(row: CompletionRow | undefined): Iterable<number> {
 }
 
 function notANumber(row: CompletionRow): SparError {
-  return new SparError("generation/not-a-number", `generate: the logits of prompt ${row.request + 1} are not numbers after ${row.ids.length} new tokens`, {
-    hint: "the model's weights hold NaN or infinite values: a training that diverged, or a damaged file",
-  });
+  return new SparError(
+    "generation/not-a-number",
+    `generate: the logits of prompt ${row.request + 1} are not numbers after ${row.ids.length} new tokens`,
+    {
+      hint: "the model's weights hold NaN or infinite values: a training that diverged, or a damaged file",
+    },
+  );
 }

@@ -1,5 +1,23 @@
 /** Drawing an index from unnormalised weights, in a graph. */
-import { add, cast, cumsum, gather, gatherElements, less, maximum, minimum, mul, not, pad, range, reshape, slice, sub, sum, type Tensor } from "../tensor/index.ts";
+import {
+  add,
+  cast,
+  cumsum,
+  gather,
+  gatherElements,
+  less,
+  maximum,
+  minimum,
+  mul,
+  not,
+  pad,
+  range,
+  reshape,
+  slice,
+  sub,
+  sum,
+  type Tensor,
+} from "../tensor/index.ts";
 
 /** The largest float32 below 1. */
 const belowOne = 1 - 2 ** -24;

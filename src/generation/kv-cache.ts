@@ -50,6 +50,7 @@ export function copyRow(from: ReadonlyMap<string, DeviceBuffer>, fromRow: number
 }
 
 function hostMemory(buffer: DeviceBuffer): Float32Array {
-  if (buffer.host === undefined) throw new SparError("generation/device", "Generation: copying caches needs a backend whose memory the host shares, as the CPU's");
+  if (buffer.host === undefined)
+    throw new SparError("generation/device", "Generation: copying caches needs a backend whose memory the host shares, as the CPU's");
   return buffer.host as Float32Array;
 }

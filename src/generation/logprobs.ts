@@ -41,7 +41,12 @@ export function createScorer(model: LanguageModel, backend: Backend, { maxRows =
   const sessions = createSessionCache(16);
 
   /** Runs `graph` on fresh buffers and hands its outputs to `body`; sessions are kept. */
-  const run = async <T>(key: string, build: () => Graph, data: { readonly [input: string]: DeviceBuffer | Int32Array | Float32Array }, body: (outputs: ReadonlyMap<string, DeviceBuffer>) => Promise<T>): Promise<T> => {
+  const run = async <T>(
+    key: string,
+    build: () => Graph,
+    data: { readonly [input: string]: DeviceBuffer | Int32Array | Float32Array },
+    body: (outputs: ReadonlyMap<string, DeviceBuffer>) => Promise<T>,
+  ): Promise<T> => {
     const graph = build();
     const own: DeviceBuffer[] = [];
     const allocate = (type: Tensor): DeviceBuffer => {
@@ -59,7 +64,11 @@ export function createScorer(model: LanguageModel, backend: Backend, { maxRows =
         inputs.set(name, buffer);
       }
       const outputs = new Map([...graph.outputs].map(([name, type]) => [name, allocate(type)]));
-      await sessions.use(key, () => backend.compile(graph, { label: key }), (executable) => executable.run(inputs, outputs));
+      await sessions.use(
+        key,
+        () => backend.compile(graph, { label: key }),
+        (executable) => executable.run(inputs, outputs),
+      );
       return await body(outputs);
     } finally {
       for (const buffer of own) buffer.free();
@@ -67,62 +76,106 @@ export function createScorer(model: LanguageModel, backend: Backend, { maxRows =
   };
 
   /** Hidden states [B·T, C] of batches of similar length, one after the other. */
-  const eachBatch = async (rows: readonly ArrayLike<number>[], body: (hidden: DeviceBuffer, members: readonly number[], time: number) => Promise<void>): Promise<void> => {
-    for (const whole of groupPrompts(rows.map(({ length }) => length), config.maxPositions)) {
+  const eachBatch = async (
+    rows: readonly ArrayLike<number>[],
+    body: (hidden: DeviceBuffer, members: readonly number[], time: number) => Promise<void>,
+  ): Promise<void> => {
+    for (const whole of groupPrompts(
+      rows.map(({ length }) => length),
+      config.maxPositions,
+    )) {
       for (let start = 0; start < whole.members.length; start += maxRows) {
         const members = whole.members.slice(start, start + maxRows);
         const [count, time] = [bucketRows(members.length), whole.time];
-        const batch = batchRows(members.map((member) => ({ ids: rows[member] })), count, time);
+        const batch = batchRows(
+          members.map((member) => ({ ids: rows[member] })),
+          count,
+          time,
+        );
         const { ids, positions, bias } = batch;
-        await run(`trunk ${count}×${time}`, () => buildTrunkGraph(model, count, time), { ids, positions, bias }, (outputs) => body(outputs.get("hidden") as DeviceBuffer, members, time));
+        await run(
+          `trunk ${count}×${time}`,
+          () => buildTrunkGraph(model, count, time),
+          { ids, positions, bias },
+          (outputs) => body(outputs.get("hidden") as DeviceBuffer, members, time),
+        );
       }
     }
   };
 
   return {
     async logprobs(rows, { temperature = 1, entropy = false } = {}) {
-      if (model.head !== "lm") throw new SparError("generation/no-lm-head", "logprobs: expected a language model, got a model with a score head");
-      checkRows(rows.map(({ ids }) => ids), model);
+      if (model.head !== "lm")
+        throw new SparError("generation/no-lm-head", "logprobs: expected a language model, got a model with a score head");
+      checkRows(
+        rows.map(({ ids }) => ids),
+        model,
+      );
       const results = rows.map(({ ids, from = 1 }) => {
         if (!(from >= 1)) throw new SparError("generation/bad-row", `logprobs: expected tokens asked for from index 1 on, got ${from}`);
         const count = Math.max(0, ids.length - from);
         return { logprobs: new Float32Array(count), entropies: entropy ? new Float32Array(count) : undefined };
       });
-      await eachBatch(rows.map(({ ids }) => ids), async (hidden, members, time) => {
-        const wanted = members.flatMap((member, b) => {
-          const { ids, from = 1 } = rows[member];
-          return Array.from({ length: Math.max(0, ids.length - from) }, (_, i) => ({ member, i, at: b * time + from + i - 1, label: ids[from + i] }));
-        });
-        for (let start = 0; start < wanted.length; start += headRows) {
-          const part = wanted.slice(start, start + headRows);
-          const count = Math.min(headRows, 2 ** Math.ceil(Math.log2(part.length)));
-          const fill = (pick: (one: (typeof wanted)[number]) => number): Int32Array => Int32Array.from({ length: count }, (_, i) => (i < part.length ? pick(part[i]) : 0));
-          const data = { hidden, rows: fill(({ at }) => at), labels: fill(({ label }) => label), temperature: Float32Array.of(temperature) };
-          const key = `head ${hidden.shape[0]} ${count}${temperature === 1 ? "" : " t"}${entropy ? " e" : ""}`;
-          await run(key, () => buildHeadGraph(model, hidden, count, temperature !== 1, entropy), data, async (outputs) => {
-            const logprobs = await backend.read(outputs.get("logprobs") as DeviceBuffer);
-            const entropies = entropy ? await backend.read(outputs.get("entropies") as DeviceBuffer) : undefined;
-            for (const [k, { member, i }] of part.entries()) {
-              results[member].logprobs[i] = logprobs[k] as number;
-              if (entropies !== undefined) (results[member].entropies as Float32Array)[i] = entropies[k] as number;
-            }
+      await eachBatch(
+        rows.map(({ ids }) => ids),
+        async (hidden, members, time) => {
+          const wanted = members.flatMap((member, b) => {
+            const { ids, from = 1 } = rows[member];
+            return Array.from({ length: Math.max(0, ids.length - from) }, (_, i) => ({
+              member,
+              i,
+              at: b * time + from + i - 1,
+              label: ids[from + i],
+            }));
           });
-        }
-      });
+          for (let start = 0; start < wanted.length; start += headRows) {
+            const part = wanted.slice(start, start + headRows);
+            const count = Math.min(headRows, 2 ** Math.ceil(Math.log2(part.length)));
+            const fill = (pick: (one: (typeof wanted)[number]) => number): Int32Array =>
+              Int32Array.from({ length: count }, (_, i) => (i < part.length ? pick(part[i]) : 0));
+            const data = {
+              hidden,
+              rows: fill(({ at }) => at),
+              labels: fill(({ label }) => label),
+              temperature: Float32Array.of(temperature),
+            };
+            const key = `head ${hidden.shape[0]} ${count}${temperature === 1 ? "" : " t"}${entropy ? " e" : ""}`;
+            await run(
+              key,
+              () => buildHeadGraph(model, hidden, count, temperature !== 1, entropy),
+              data,
+              async (outputs) => {
+                const logprobs = await backend.read(outputs.get("logprobs") as DeviceBuffer);
+                const entropies = entropy ? await backend.read(outputs.get("entropies") as DeviceBuffer) : undefined;
+                for (const [k, { member, i }] of part.entries()) {
+                  results[member].logprobs[i] = logprobs[k] as number;
+                  if (entropies !== undefined) (results[member].entropies as Float32Array)[i] = entropies[k] as number;
+                }
+              },
+            );
+          }
+        },
+      );
       return results;
     },
 
     async scores(rows) {
-      if (model.head !== "score") throw new SparError("generation/no-score-head", "scores: expected a model with a score head, got a language model");
+      if (model.head !== "score")
+        throw new SparError("generation/no-score-head", "scores: expected a model with a score head, got a language model");
       checkRows(rows, model);
       const scores = new Float32Array(rows.length);
       await eachBatch(rows, async (hidden, members, time) => {
         const count = bucketRows(members.length);
         const ends = Int32Array.from({ length: count }, (_, b) => (b < members.length ? b * time + rows[members[b]].length - 1 : 0));
-        await run(`score ${hidden.shape[0]} ${count}`, () => buildScoreGraph(hidden, count), { hidden, rows: ends }, async (outputs) => {
-          const values = await backend.read(outputs.get("scores") as DeviceBuffer);
-          for (const [b, member] of members.entries()) scores[member] = values[b] as number;
-        });
+        await run(
+          `score ${hidden.shape[0]} ${count}`,
+          () => buildScoreGraph(hidden, count),
+          { hidden, rows: ends },
+          async (outputs) => {
+            const values = await backend.read(outputs.get("scores") as DeviceBuffer);
+            for (const [b, member] of members.entries()) scores[member] = values[b] as number;
+          },
+        );
       });
       return scores;
     },
@@ -137,7 +190,13 @@ function buildTrunkGraph({ architecture, config }: LanguageModel, batch: number,
 }
 
 /** Only the rows asked for go through the head: for GPT-2 it is a third of the work. */
-function buildHeadGraph({ architecture, config }: LanguageModel, hidden: DeviceBuffer, count: number, scaled: boolean, entropy: boolean): Graph {
+function buildHeadGraph(
+  { architecture, config }: LanguageModel,
+  hidden: DeviceBuffer,
+  count: number,
+  scaled: boolean,
+  entropy: boolean,
+): Graph {
   const chosen = gather(input("hidden", "float32", hidden.shape), input("rows", "int32", [count]));
   const raw = architecture.head(config, createParameters(), chosen);
   const logits = scaled ? div(raw, input("temperature", "float32", [1])) : raw;
@@ -157,8 +216,12 @@ function checkRows(rows: readonly ArrayLike<number>[], model: LanguageModel): vo
 function checkRow(ids: ArrayLike<number>, { config: { maxPositions, vocabSize } }: LanguageModel, name: string): void {
   const { length } = ids;
   if (length === 0) throw new SparError("generation/bad-row", `${name} has no tokens`);
-  if (length > maxPositions) throw new SparError("generation/bad-row", `${name} has ${length} tokens; expected at most the model's ${maxPositions} positions`, { hint: "cut or drop long rows" });
+  if (length > maxPositions)
+    throw new SparError("generation/bad-row", `${name} has ${length} tokens; expected at most the model's ${maxPositions} positions`, {
+      hint: "cut or drop long rows",
+    });
   for (let i = 0; i < length; i++) {
-    if (!(ids[i] >= 0 && ids[i] < vocabSize)) throw new SparError("generation/bad-token", `${name} holds token ${ids[i]}; expected ids from 0 to ${vocabSize - 1}`);
+    if (!(ids[i] >= 0 && ids[i] < vocabSize))
+      throw new SparError("generation/bad-token", `${name} holds token ${ids[i]}; expected ids from 0 to ${vocabSize - 1}`);
   }
 }

@@ -34,9 +34,18 @@ export async function createPrefill(model: LanguageModel, backend: Backend, rows
   const outputs = new Map([["logits", logits], ...caches]);
   return {
     async run(prompts, wanted) {
-      const batch = batchRows(prompts.map((ids) => ({ ids })), rows, time);
+      const batch = batchRows(
+        prompts.map((ids) => ({ ids })),
+        rows,
+        time,
+      );
       const flat = Int32Array.from({ length: ends }, (_, i) => (i < wanted.length ? wanted[i] * time + prompts[wanted[i]].length - 1 : 0));
-      const data: { readonly [name: string]: Int32Array | Float32Array } = { ids: batch.ids, positions: batch.positions, bias: batch.bias, ends: flat };
+      const data: { readonly [name: string]: Int32Array | Float32Array } = {
+        ids: batch.ids,
+        positions: batch.positions,
+        bias: batch.bias,
+        ends: flat,
+      };
       for (const [name, buffer] of buffers) await backend.write(buffer, data[name]);
       await executable.run(inputs, outputs);
       return { logits, caches };

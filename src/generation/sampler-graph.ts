@@ -1,5 +1,17 @@
 /** Logits → drawn tokens and their log-probabilities. */
-import { argMax, buildGraph, div, gatherElements, input, log, logSoftmax, reshape, softmax, type Graph, type Tensor } from "../tensor/index.ts";
+import {
+  argMax,
+  buildGraph,
+  div,
+  gatherElements,
+  input,
+  log,
+  logSoftmax,
+  reshape,
+  softmax,
+  type Graph,
+  type Tensor,
+} from "../tensor/index.ts";
 import { drawIndex } from "./inverse-cdf.ts";
 
 /** `draw` and `greedy` end with the token; `probabilities` and `logprobs` with all [B, V], for what the host does with them. */

@@ -11,7 +11,12 @@ afterAll(() => backend.close());
 
 const plain = { temperature: 1, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1 };
 
-async function sampleRows(rows: readonly (readonly number[])[], settings: typeof plain, u: readonly number[], seen: (row: number) => number[] = () => []): Promise<Sampled> {
+async function sampleRows(
+  rows: readonly (readonly number[])[],
+  settings: typeof plain,
+  u: readonly number[],
+  seen: (row: number) => number[] = () => [],
+): Promise<Sampled> {
   const [batch, vocab] = [rows.length, rows[0].length];
   const sampler = await createSampler(backend, batch, vocab, settings);
   const logits = backend.allocate({ dtype: "float32", shape: [batch, vocab] });

@@ -56,7 +56,13 @@ export async function createSampler(backend: Backend, batch: number, vocab: numb
     const executable = await compile(kind);
     const output = allocate({ dtype: "float32", shape: [batch, vocab] });
     return async (logits) => {
-      await executable.run(new Map([["logits", logits], ["temperature", column]]), new Map([["all", output]]));
+      await executable.run(
+        new Map([
+          ["logits", logits],
+          ["temperature", column],
+        ]),
+        new Map([["all", output]]),
+      );
       return hostOf(backend, output);
     };
   };
@@ -72,7 +78,17 @@ export async function createSampler(backend: Backend, batch: number, vocab: numb
       release,
       async sample(logits, numbers) {
         await backend.write(u, Float32Array.from(numbers));
-        await executable.run(new Map([["logits", logits], ["temperature", column], ["u", u]]), new Map([["token", token], ["logprob", logprob]]));
+        await executable.run(
+          new Map([
+            ["logits", logits],
+            ["temperature", column],
+            ["u", u],
+          ]),
+          new Map([
+            ["token", token],
+            ["logprob", logprob],
+          ]),
+        );
         return { tokens: (await backend.read(token)) as Int32Array, logprobs: (await backend.read(logprob)) as Float32Array };
       },
     };
@@ -101,7 +117,13 @@ export async function createSampler(backend: Backend, batch: number, vocab: numb
 }
 
 /** Keskar et al. 2019 (arXiv 1909.05858), as Transformers does it: logits of seen tokens are divided where positive, multiplied where negative. */
-async function penalise(backend: Backend, logits: DeviceBuffer, seen: (row: number) => Iterable<number> | undefined, penalty: number, vocab: number): Promise<void> {
+async function penalise(
+  backend: Backend,
+  logits: DeviceBuffer,
+  seen: (row: number) => Iterable<number> | undefined,
+  penalty: number,
+  vocab: number,
+): Promise<void> {
   const values = await hostOf(backend, logits);
   for (let row = 0; row < logits.shape[0]; row++) {
     for (const id of new Set(seen(row) ?? [])) {

@@ -6,7 +6,15 @@ import { endTokens, loadGenerationConfig, resolveSettings } from "./settings.ts"
 
 test("flags win over generation_config.json, and that over the defaults", () => {
   const config = { temperature: 0.6, top_p: 0.9, top_k: null, eos_token_id: [2, 7], max_new_tokens: 12 };
-  expect(resolveSettings({ temperature: 0.3 }, config)).toMatchObject({ temperature: 0.3, topP: 0.9, topK: 0, minP: 0, repetitionPenalty: 1, maxNewTokens: 12, stopIds: [2, 7] });
+  expect(resolveSettings({ temperature: 0.3 }, config)).toMatchObject({
+    temperature: 0.3,
+    topP: 0.9,
+    topK: 0,
+    minP: 0,
+    repetitionPenalty: 1,
+    maxNewTokens: 12,
+    stopIds: [2, 7],
+  });
   expect(resolveSettings({})).toMatchObject({ temperature: 1, topK: 0, topP: 1 });
 });
 
@@ -21,7 +29,12 @@ test("says all that is wrong at once", () => {
 });
 
 test("endTokens", () => {
-  expect([endTokens({ eos_token_id: 3 }), endTokens({ eos_token_id: [1, 2] }), endTokens({ eos_token_id: null }), endTokens({})]).toEqual([[3], [1, 2], [], []]);
+  expect([endTokens({ eos_token_id: 3 }), endTokens({ eos_token_id: [1, 2] }), endTokens({ eos_token_id: null }), endTokens({})]).toEqual([
+    [3],
+    [1, 2],
+    [],
+    [],
+  ]);
 });
 
 test("loadGenerationConfig", async () => {

@@ -13,7 +13,17 @@ export async function writeFileAtomic(path: string, text: string): Promise<void>
 /** A full or forbidden disk, told as what to do; other errors pass unchanged. */
 export function explainDisk(error: unknown, path: string): unknown {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  const reason = { ENOSPC: "the disk is full", EDQUOT: "the disk quota is used up", EROFS: "the file system is read-only", EACCES: "permission denied", EPERM: "the operation is not permitted", ENOTDIR: "a part of the path is a file" }[code];
+  const reason = {
+    ENOSPC: "the disk is full",
+    EDQUOT: "the disk quota is used up",
+    EROFS: "the file system is read-only",
+    EACCES: "permission denied",
+    EPERM: "the operation is not permitted",
+    ENOTDIR: "a part of the path is a file",
+  }[code];
   if (reason === undefined) return error;
-  return new SparError("hub/cache", `Writing the cache ${path}: ${reason} (${code}).`, { hint: "Free some space, or set HF_HOME to a folder on another disk.", cause: error });
+  return new SparError("hub/cache", `Writing the cache ${path}: ${reason} (${code}).`, {
+    hint: "Free some space, or set HF_HOME to a folder on another disk.",
+    cause: error,
+  });
 }

@@ -14,7 +14,9 @@ export function createRepoCache(repo: Repo, settings: HubSettings): RepoCache {
 
 /** The commit that a branch or tag was at when it was last looked up; a commit stands for itself. */
 export async function readCachedCommit(cache: RepoCache, revision: string): Promise<string | undefined> {
-  const sha = /^[0-9a-f]{40}$/.test(revision) ? revision : (await readFile(join(cache.folder, "refs", revision), "utf8").catch(() => "")).trim();
+  const sha = /^[0-9a-f]{40}$/.test(revision)
+    ? revision
+    : (await readFile(join(cache.folder, "refs", revision), "utf8").catch(() => "")).trim();
   return sha !== "" && (await exists(cache.snapshot(sha))) ? sha : undefined;
 }
 

@@ -25,20 +25,34 @@ export async function fetchRepoInfo(repo: Repo, settings: HubSettings): Promise<
   const response = await fetchHub(url, settings, repo);
   const json = (await response.json().catch(() => undefined)) as { sha?: unknown; siblings?: unknown } | undefined;
   if (typeof json?.sha !== "string" || !/^[0-9a-f]{40}$/.test(json.sha) || !Array.isArray(json.siblings))
-    throw new SparError("hub/bad-answer", `Looking up ${describeRepo(repo)}: ${settings.endpoint} did not answer as a Hugging Face hub does.`, {
-      hint: "Check HF_ENDPOINT, and whether a proxy or login page is in between.",
-    });
-  const files = (json.siblings as { rfilename: string; size?: number; blobId?: string; lfs?: { sha256?: string; size?: number } }[]).map((file) => {
-    checkPath(file.rfilename, repo);
-    return { path: file.rfilename, size: file.lfs?.size ?? file.size, etag: file.lfs?.sha256 ?? file.blobId };
-  });
+    throw new SparError(
+      "hub/bad-answer",
+      `Looking up ${describeRepo(repo)}: ${settings.endpoint} did not answer as a Hugging Face hub does.`,
+      {
+        hint: "Check HF_ENDPOINT, and whether a proxy or login page is in between.",
+      },
+    );
+  const files = (json.siblings as { rfilename: string; size?: number; blobId?: string; lfs?: { sha256?: string; size?: number } }[]).map(
+    (file) => {
+      checkPath(file.rfilename, repo);
+      return { path: file.rfilename, size: file.lfs?.size ?? file.size, etag: file.lfs?.sha256 ?? file.blobId };
+    },
+  );
   return { sha: json.sha, files };
 }
 
 /** Names come from the repository's owner and are joined to the cache's path: none may lead out of it. */
 function checkPath(path: unknown, repo: Repo): void {
-  const safe = typeof path === "string" && path.length > 0 && !/[\\\0]|^[a-zA-Z]:/.test(path) && path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
-  if (!safe) throw new SparError("hub/unsafe-path", `Listing ${describeRepo(repo)}: the file name ${JSON.stringify(path)} would lead outside its folder; refused.`);
+  const safe =
+    typeof path === "string" &&
+    path.length > 0 &&
+    !/[\\\0]|^[a-zA-Z]:/.test(path) &&
+    path.split("/").every((part) => part !== "" && part !== "." && part !== "..");
+  if (!safe)
+    throw new SparError(
+      "hub/unsafe-path",
+      `Listing ${describeRepo(repo)}: the file name ${JSON.stringify(path)} would lead outside its folder; refused.`,
+    );
 }
 
 export function formatFileUrl(repo: Repo, sha: string, path: string, settings: HubSettings): string {
@@ -55,7 +69,12 @@ function encodePath(path: string): string {
 }
 
 /** GET with the token, a few patient retries where the server or the network is at fault, and errors that say what to do. */
-export async function fetchHub(url: string, settings: HubSettings, repo: Repo, headers: { [name: string]: string } = {}): Promise<Response> {
+export async function fetchHub(
+  url: string,
+  settings: HubSettings,
+  repo: Repo,
+  headers: { [name: string]: string } = {},
+): Promise<Response> {
   for (let attempt = 1; ; attempt++) {
     let response: Response;
     try {
@@ -66,10 +85,14 @@ export async function fetchHub(url: string, settings: HubSettings, repo: Repo, h
         await sleep(125 * 2 ** attempt);
         continue;
       }
-      throw new SparError("hub/no-network", `Downloading ${describeRepo(repo)}: ${new URL(url).host} cannot be reached (${explainNetwork(cause)}).`, {
-        hint: "Check the network (HTTP proxies are not used), or give a local folder. HF_HUB_OFFLINE=1 uses only what is in the cache.",
-        cause,
-      });
+      throw new SparError(
+        "hub/no-network",
+        `Downloading ${describeRepo(repo)}: ${new URL(url).host} cannot be reached (${explainNetwork(cause)}).`,
+        {
+          hint: "Check the network (HTTP proxies are not used), or give a local folder. HF_HUB_OFFLINE=1 uses only what is in the cache.",
+          cause,
+        },
+      );
     }
     if (response.ok) return response;
     if ((response.status === 429 || response.status >= 500) && attempt < ATTEMPTS) {
@@ -100,18 +123,34 @@ function explainStatus(response: Response, settings: HubSettings, repo: Repo): S
   const page = `${settings.endpoint}/${repo.kind === "dataset" ? "datasets/" : ""}${repo.id}`;
   if (code === "GatedRepo")
     return new SparError("hub/gated", `Downloading ${what}: the ${repo.kind} is gated (HTTP ${status}); its owner must let you in first.`, {
-      hint: settings.token === undefined ? `Ask for access at ${page}, then set HF_TOKEN to an access token of your account.` : `HF_TOKEN's account has no access yet: ask for it at ${page}.`,
+      hint:
+        settings.token === undefined
+          ? `Ask for access at ${page}, then set HF_TOKEN to an access token of your account.`
+          : `HF_TOKEN's account has no access yet: ask for it at ${page}.`,
     });
-  if (code === "RevisionNotFound") return new SparError("hub/no-revision", `Downloading ${what}: the ${repo.kind} exists, but has no revision "${repo.revision}".`, { hint: `See its branches and tags at ${page}/tree/main.` });
-  if (code === "EntryNotFound") return new SparError("hub/no-file", `Downloading ${what}: the file ${new URL(response.url).pathname} is not there (HTTP ${status}).`);
+  if (code === "RevisionNotFound")
+    return new SparError("hub/no-revision", `Downloading ${what}: the ${repo.kind} exists, but has no revision "${repo.revision}".`, {
+      hint: `See its branches and tags at ${page}/tree/main.`,
+    });
+  if (code === "EntryNotFound")
+    return new SparError("hub/no-file", `Downloading ${what}: the file ${new URL(response.url).pathname} is not there (HTTP ${status}).`);
   // The hub answers 401 for what does not exist, so as not to tell what is private.
   if (code === "RepoNotFound" || status === 404)
-    return new SparError("hub/not-found", `Downloading ${what}: there is no such ${repo.kind} at ${settings.endpoint}, or it is private (HTTP ${status}).`, {
-      hint: `Check the spelling (organisation/name), or give a local folder as ./path.${settings.token === undefined ? " Private ones need HF_TOKEN." : ""}`,
-    });
+    return new SparError(
+      "hub/not-found",
+      `Downloading ${what}: there is no such ${repo.kind} at ${settings.endpoint}, or it is private (HTTP ${status}).`,
+      {
+        hint: `Check the spelling (organisation/name), or give a local folder as ./path.${settings.token === undefined ? " Private ones need HF_TOKEN." : ""}`,
+      },
+    );
   if (status === 401 || status === 403)
     return new SparError("hub/no-access", `Downloading ${what}: access denied (HTTP ${status}).`, {
-      hint: settings.token === undefined ? "Set HF_TOKEN to an access token." : "HF_TOKEN is invalid, expired or lacks the right to read this repository.",
+      hint:
+        settings.token === undefined
+          ? "Set HF_TOKEN to an access token."
+          : "HF_TOKEN is invalid, expired or lacks the right to read this repository.",
     });
-  return new SparError("hub/http", `Downloading ${what}: ${new URL(response.url).host} answered HTTP ${status}.`, { hint: "Try again later; what is already downloaded is kept." });
+  return new SparError("hub/http", `Downloading ${what}: ${new URL(response.url).host} answered HTTP ${status}.`, {
+    hint: "Try again later; what is already downloaded is kept.",
+  });
 }

@@ -5,16 +5,31 @@ const infer = (paths: string[], config?: string) => Object.fromEntries(findDataF
 
 describe("without a card", () => {
   test("shards name their split", () => {
-    expect(infer(["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "data/test_sft-00000-of-00001-abc.parquet", "README.md"])).toEqual({
+    expect(
+      infer([
+        "data/train-00000-of-00002.parquet",
+        "data/train-00001-of-00002.parquet",
+        "data/test_sft-00000-of-00001-abc.parquet",
+        "README.md",
+      ]),
+    ).toEqual({
       train: ["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet"],
       test_sft: ["data/test_sft-00000-of-00001-abc.parquet"],
     });
   });
 
   test("words in folder or file names, not inside other words", () => {
-    expect(infer(["train/a.jsonl", "dev/b.jsonl", "train/test.jsonl"])).toEqual({ train: ["train/a.jsonl", "train/test.jsonl"], validation: ["dev/b.jsonl"] });
-    expect(infer(["my_train.csv", "my-test.csv", "training.txt"])).toEqual({ train: ["my_train.csv", "training.txt"], test: ["my-test.csv"] });
-    expect(infer(["contest.jsonl", "trained.jsonl", "dataset_infos.json", ".hidden.json"])).toEqual({ train: ["contest.jsonl", "trained.jsonl"] });
+    expect(infer(["train/a.jsonl", "dev/b.jsonl", "train/test.jsonl"])).toEqual({
+      train: ["train/a.jsonl", "train/test.jsonl"],
+      validation: ["dev/b.jsonl"],
+    });
+    expect(infer(["my_train.csv", "my-test.csv", "training.txt"])).toEqual({
+      train: ["my_train.csv", "training.txt"],
+      test: ["my-test.csv"],
+    });
+    expect(infer(["contest.jsonl", "trained.jsonl", "dataset_infos.json", ".hidden.json"])).toEqual({
+      train: ["contest.jsonl", "trained.jsonl"],
+    });
     expect(infer(["train.jsonl.gz", "model.bin"])).toEqual({ train: ["train.jsonl.gz"] });
   });
 
@@ -40,7 +55,10 @@ describe("with a card", () => {
   });
 
   test("the default config, or an error that lists them", () => {
-    const two = [{ config_name: "x", data_dir: "x" }, { config_name: "y", data_dir: "./y/" }];
+    const two = [
+      { config_name: "x", data_dir: "x" },
+      { config_name: "y", data_dir: "./y/" },
+    ];
     const paths = ["x/train.json", "y/train.json", "y/test.json"];
     expect(() => find({ configs: two }, paths)).toThrow(/expected one of x, y/);
     expect(find({ configs: [two[0], { ...two[1], default: true }] }, paths)).toMatchObject({ config: "y" });

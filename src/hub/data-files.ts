@@ -3,10 +3,16 @@ import { SparError } from "../internal/errors.ts";
 /** Splits of one config: the repository's files that belong to each, in order; none where the card names files that are not there. */
 export type DataFiles = { config: string; splits: Map<string, string[]> };
 
-export type CardConfig = { name: string; isDefault: boolean; patterns: { split: string; globs: string[] }[] | undefined; dataDir: string | undefined };
+export type CardConfig = {
+  name: string;
+  isDefault: boolean;
+  patterns: { split: string; globs: string[] }[] | undefined;
+  dataDir: string | undefined;
+};
 
 const DATA = /\.(jsonl|json|ndjson|csv|tsv|parquet|txt|text)(\.gz)?$/i;
-const NOT_DATA = /(^|\/)(dataset_infos?|dataset_dict|state|config|tokenizer(_config)?|package)\.json$|(^|\/)(requirements|license|licence|readme)\.txt$|(^|\/)[._]/i;
+const NOT_DATA =
+  /(^|\/)(dataset_infos?|dataset_dict|state|config|tokenizer(_config)?|package)\.json$|(^|\/)(requirements|license|licence|readme)\.txt$|(^|\/)[._]/i;
 const KEYWORDS: [split: string, words: string][] = [
   ["train", "train|training"],
   ["validation", "validation|valid|dev|val"],
@@ -40,12 +46,24 @@ function parsePatterns(value: unknown): CardConfig["patterns"] {
  * of Hugging Face's datasets library (train/validation/test in file or folder names, else everything is train).
  * @param paths all files of the repository; @param name for messages
  */
-export function findDataFiles(paths: readonly string[], configs: readonly CardConfig[], config: string | undefined, name: string): DataFiles {
+export function findDataFiles(
+  paths: readonly string[],
+  configs: readonly CardConfig[],
+  config: string | undefined,
+  name: string,
+): DataFiles {
   const data = paths.filter((path) => DATA.test(path) && !NOT_DATA.test(path)).sort();
   if (configs.length === 0) {
     // Without a card, a config can only be a folder.
     const inside = config === undefined || config === "default" ? data : data.filter((path) => path.startsWith(`${config}/`));
-    if (inside.length === 0) throw refuseData(name, config === undefined ? "it has no data files that can be read (jsonl, json, csv, tsv, parquet, txt)" : `it has no config "${config}"`, paths);
+    if (inside.length === 0)
+      throw refuseData(
+        name,
+        config === undefined
+          ? "it has no data files that can be read (jsonl, json, csv, tsv, parquet, txt)"
+          : `it has no config "${config}"`,
+        paths,
+      );
     return { config: config ?? "default", splits: inferSplits(inside, config === undefined || config === "default" ? "" : `${config}/`) };
   }
   const chosen = chooseConfig(configs, config, name);
@@ -68,12 +86,18 @@ function chooseConfig(configs: readonly CardConfig[], config: string | undefined
   const names = configs.map((item) => item.name).join(", ");
   const chosen =
     config === undefined
-      ? (configs.find((item) => item.isDefault) ?? configs.find((item) => item.name === "default") ?? (configs.length === 1 ? configs[0] : undefined))
+      ? (configs.find((item) => item.isDefault) ??
+        configs.find((item) => item.name === "default") ??
+        (configs.length === 1 ? configs[0] : undefined))
       : configs.find((item) => item.name === config);
   if (chosen) return chosen;
-  throw new SparError("hub/no-config", `Loading the dataset ${name}: ${config === undefined ? "it has several configs, and none is the default" : `it has no config "${config}"`}; expected one of ${names}.`, {
-    hint: "Set dataset_config.",
-  });
+  throw new SparError(
+    "hub/no-config",
+    `Loading the dataset ${name}: ${config === undefined ? "it has several configs, and none is the default" : `it has no config "${config}"`}; expected one of ${names}.`,
+    {
+      hint: "Set dataset_config.",
+    },
+  );
 }
 
 /** Splits by the words in folder names, then in file names; a word counts only between characters that are no letters. */
@@ -104,7 +128,12 @@ function createPathGlob(glob: string): RegExp {
     if (piece === "*") return "[^/]*";
     if (piece === "?") return "[^/]";
     if (piece.length > 2 && piece.startsWith("[")) return piece.replace(/^\[!/, "[^");
-    if (piece.length > 2 && piece.startsWith("{")) return `(?:${piece.slice(1, -1).split(",").map((word) => word.replace(/[\\^$.+()|[\]]/g, "\\$&").replaceAll("*", "[^/]*")).join("|")})`;
+    if (piece.length > 2 && piece.startsWith("{"))
+      return `(?:${piece
+        .slice(1, -1)
+        .split(",")
+        .map((word) => word.replace(/[\\^$.+()|[\]]/g, "\\$&").replaceAll("*", "[^/]*"))
+        .join("|")})`;
     return `\\${piece}`;
   });
   return new RegExp(`^${body}$`);
@@ -112,7 +141,9 @@ function createPathGlob(glob: string): RegExp {
 
 export function refuseData(name: string, reason: string, paths: readonly string[]): SparError {
   const shown = paths.slice(0, 8).join(", ");
-  return new SparError("hub/no-data", `Loading the dataset ${name}: ${reason}.`, { hint: `The repository holds ${paths.length} files: ${shown}${paths.length > 8 ? ", …" : ""}.` });
+  return new SparError("hub/no-data", `Loading the dataset ${name}: ${reason}.`, {
+    hint: `The repository holds ${paths.length} files: ${shown}${paths.length > 8 ? ", …" : ""}.`,
+  });
 }
 
 function isRecord(value: unknown): value is { [key: string]: unknown } {

@@ -15,7 +15,14 @@ const RESUMES = 5;
  * Downloads a file to `blob`, going on with what an earlier try left in `blob`.incomplete; its size and hash are
  * checked before it gets its name. `onBytes` hears the bytes of this file that are there.
  */
-export async function downloadBlob(url: string, file: RepoFile, blob: string, repo: Repo, settings: HubSettings, onBytes: (bytes: number) => void): Promise<void> {
+export async function downloadBlob(
+  url: string,
+  file: RepoFile,
+  blob: string,
+  repo: Repo,
+  settings: HubSettings,
+  onBytes: (bytes: number) => void,
+): Promise<void> {
   await mkdir(dirname(blob), { recursive: true });
   const release = await lock(`${blob}.lock`);
   try {
@@ -25,9 +32,13 @@ export async function downloadBlob(url: string, file: RepoFile, blob: string, re
       const problem = await downloadRest(url, file, incomplete, repo, settings, onBytes);
       if (problem === undefined) break;
       if (attempt >= RESUMES)
-        throw new SparError("hub/interrupted", `Downloading ${file.path} of ${describeRepo(repo)}: the connection broke again and again (${problem}).`, {
-          hint: "Run the command again: it goes on where this download stopped.",
-        });
+        throw new SparError(
+          "hub/interrupted",
+          `Downloading ${file.path} of ${describeRepo(repo)}: the connection broke again and again (${problem}).`,
+          {
+            hint: "Run the command again: it goes on where this download stopped.",
+          },
+        );
       await sleep(100 * 2 ** attempt);
     }
     await checkContent(incomplete, file, repo);
@@ -38,7 +49,14 @@ export async function downloadBlob(url: string, file: RepoFile, blob: string, re
 }
 
 /** One request for what is missing. Returns what went wrong, or undefined when all is there. */
-async function downloadRest(url: string, file: RepoFile, path: string, repo: Repo, settings: HubSettings, onBytes: (bytes: number) => void): Promise<string | undefined> {
+async function downloadRest(
+  url: string,
+  file: RepoFile,
+  path: string,
+  repo: Repo,
+  settings: HubSettings,
+  onBytes: (bytes: number) => void,
+): Promise<string | undefined> {
   let have = await stat(path).then(
     ({ size }) => size,
     () => 0,
@@ -80,9 +98,13 @@ async function checkContent(path: string, file: RepoFile, repo: Repo): Promise<v
   }
   if ((file.size === undefined || size === file.size) && (found === undefined || found === file.etag)) return;
   await rm(path, { force: true });
-  throw new SparError("hub/damaged", `Downloading ${file.path} of ${describeRepo(repo)}: what arrived is not what the hub announced (${size} bytes${file.size === undefined ? "" : `, expected ${file.size}`}${found === undefined ? "" : `; hash ${found}`}).`, {
-    hint: "It was removed; try again. A proxy that changes content may be in between.",
-  });
+  throw new SparError(
+    "hub/damaged",
+    `Downloading ${file.path} of ${describeRepo(repo)}: what arrived is not what the hub announced (${size} bytes${file.size === undefined ? "" : `, expected ${file.size}`}${found === undefined ? "" : `; hash ${found}`}).`,
+    {
+      hint: "It was removed; try again. A proxy that changes content may be in between.",
+    },
+  );
 }
 
 /** Two processes that want the same file: the second waits. A lock of a process that is gone is taken over. */

@@ -21,7 +21,10 @@ export type ResolvedDataset = {
  * @param options.config absent: the card's default
  * @param options.split absent: train
  */
-export async function resolveDataset(id: string, options: ResolveOptions & { config?: string; split?: string } = {}): Promise<ResolvedDataset> {
+export async function resolveDataset(
+  id: string,
+  options: ResolveOptions & { config?: string; split?: string } = {},
+): Promise<ResolvedDataset> {
   const repo = parseRepo("dataset", id, options.revision);
   const snapshot = await openSnapshot(repo, options.settings ?? (await readHubSettings()));
   let card: unknown;
@@ -33,12 +36,27 @@ export async function resolveDataset(id: string, options: ResolveOptions & { con
   const split = options.split ?? "train";
   const paths = splits.get(split);
   if (!paths)
-    throw new SparError("hub/no-split", `Loading the dataset ${repo.id}: config "${config}" has no split "${split}"; expected one of ${[...splits.keys()].join(", ")}.`, {
-      hint: "Set dataset_train_split or dataset_test_split.",
-    });
-  if (paths.length === 0) throw refuseData(repo.id, `the files that its card names for split "${split}" of config "${config}" are not there, or not of a kind that can be read`, snapshot.paths);
+    throw new SparError(
+      "hub/no-split",
+      `Loading the dataset ${repo.id}: config "${config}" has no split "${split}"; expected one of ${[...splits.keys()].join(", ")}.`,
+      {
+        hint: "Set dataset_train_split or dataset_test_split.",
+      },
+    );
+  if (paths.length === 0)
+    throw refuseData(
+      repo.id,
+      `the files that its card names for split "${split}" of config "${config}" are not there, or not of a kind that can be read`,
+      snapshot.paths,
+    );
   await snapshot.download(paths, options.onProgress);
-  return { config, split, splits: [...splits.keys()], files: paths.map((path) => join(snapshot.folder, ...path.split("/"))), folder: snapshot.folder };
+  return {
+    config,
+    split,
+    splits: [...splits.keys()],
+    files: paths.map((path) => join(snapshot.folder, ...path.split("/"))),
+    folder: snapshot.folder,
+  };
 }
 
 async function parseCard(text: string, id: string): Promise<unknown> {
@@ -48,6 +66,9 @@ async function parseCard(text: string, id: string): Promise<unknown> {
   try {
     return parse(front, { logLevel: "silent" }) as unknown;
   } catch (cause) {
-    throw new SparError("hub/bad-card", `Loading the dataset ${id}: the YAML at the top of its README.md is not valid.`, { hint: "Tell the dataset's owner, or download its files and use data_files.", cause });
+    throw new SparError("hub/bad-card", `Loading the dataset ${id}: the YAML at the top of its README.md is not valid.`, {
+      hint: "Tell the dataset's owner, or download its files and use data_files.",
+      cause,
+    });
   }
 }

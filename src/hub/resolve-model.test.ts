@@ -27,7 +27,14 @@ async function createFolder(name: string, files: { [path: string]: string | Buff
 }
 
 const weights = Buffer.alloc(300_000, "weights!");
-const model = { "config.json": "{}", "tokenizer.json": "{}", "model.safetensors": weights, "pytorch_model.bin": "pickle", "onnx/config.json": "{}", "README.md": "# Tiny" };
+const model = {
+  "config.json": "{}",
+  "tokenizer.json": "{}",
+  "model.safetensors": weights,
+  "pytorch_model.bin": "pickle",
+  "onnx/config.json": "{}",
+  "README.md": "# Tiny",
+};
 
 async function start(options: HubServerOptions, token?: string): Promise<HubSettings> {
   server = await startHubServer(options);
@@ -118,7 +125,10 @@ describe("models", () => {
 
   test("damaged content is refused and removed", async () => {
     const settings = await start({ models: { "org/tiny": await createFolder("tiny", model) }, corrupt: "model.safetensors" });
-    expect(await refused("org/tiny", settings)).toMatchObject({ code: "hub/damaged", message: expect.stringContaining("model.safetensors") });
+    expect(await refused("org/tiny", settings)).toMatchObject({
+      code: "hub/damaged",
+      message: expect.stringContaining("model.safetensors"),
+    });
     const blobs = await readdir(join(root, "cache", "models--org--tiny", "blobs"));
     expect(blobs.filter((name) => name.includes("."))).toEqual([]);
   });
@@ -127,14 +137,23 @@ describe("models", () => {
     const folder = await createFolder("tiny", model);
     const settings = await start({ models: { "org/gated": folder, "org/tiny": folder }, gated: ["org/gated"], token: "hf_good" });
     expect(await refused("org/gated", settings)).toMatchObject({ code: "hub/gated", hint: expect.stringContaining("HF_TOKEN") });
-    expect(await refused("org/gated", { ...settings, token: "hf_good" })).toMatchObject({ code: "hub/gated", hint: expect.stringContaining("no access yet") });
+    expect(await refused("org/gated", { ...settings, token: "hf_good" })).toMatchObject({
+      code: "hub/gated",
+      hint: expect.stringContaining("no access yet"),
+    });
     expect(await refused("org/nothing", settings)).toMatchObject({ code: "hub/not-found", hint: expect.stringContaining("HF_TOKEN") });
     expect(await refused("org/nothing", { ...settings, token: "hf_good" })).toMatchObject({ code: "hub/not-found" });
-    expect(await refused("org/tiny", { ...settings, token: "hf_bad" })).toMatchObject({ code: "hub/no-access", hint: expect.stringContaining("invalid") });
+    expect(await refused("org/tiny", { ...settings, token: "hf_bad" })).toMatchObject({
+      code: "hub/no-access",
+      hint: expect.stringContaining("invalid"),
+    });
   });
 
   test("access that was granted is used", async () => {
-    const settings = await start({ models: { "org/gated": await createFolder("tiny", model) }, gated: ["org/gated"], allowed: ["org/gated"], token: "hf_good" }, "hf_good");
+    const settings = await start(
+      { models: { "org/gated": await createFolder("tiny", model) }, gated: ["org/gated"], allowed: ["org/gated"], token: "hf_good" },
+      "hf_good",
+    );
     expect(await readdir(await resolveModel("org/gated", { settings }))).toContain("model.safetensors");
   });
 
@@ -152,9 +171,15 @@ describe("models", () => {
   test("half in the cache and offline; a cache that cannot be written", async () => {
     const settings = await start({ models: { "org/tiny": await createFolder("tiny", model) } });
     await resolveModel("org/tiny", { settings, allowPatterns: ["config.json"] });
-    expect(await refused("org/tiny", { ...settings, offline: true })).toMatchObject({ code: "hub/offline", message: expect.stringContaining("only a part") });
+    expect(await refused("org/tiny", { ...settings, offline: true })).toMatchObject({
+      code: "hub/offline",
+      message: expect.stringContaining("only a part"),
+    });
     await writeFile(join(root, "file"), "");
-    expect(await refused("org/tiny", { ...settings, cacheDir: join(root, "file") })).toMatchObject({ code: "hub/cache", hint: expect.stringContaining("HF_HOME") });
+    expect(await refused("org/tiny", { ...settings, cacheDir: join(root, "file") })).toMatchObject({
+      code: "hub/cache",
+      hint: expect.stringContaining("HF_HOME"),
+    });
   });
 
   test("patterns choose files", async () => {
@@ -170,16 +195,38 @@ describe("settings", () => {
   test("names and order are Python's", async () => {
     await writeFile(join(root, "token"), "hf_file\n");
     const empty = { HOME: root };
-    expect(await readHubSettings({ ...empty, HF_HOME: root })).toEqual({ endpoint: "https://huggingface.co", cacheDir: join(root, "hub"), token: "hf_file", offline: false });
-    expect(await readHubSettings({ ...empty, HF_HOME: root, HF_TOKEN: "hf_env", HF_HUB_CACHE: "/c", HF_HUB_OFFLINE: "1", HF_ENDPOINT: "http://x/" })).toEqual({ endpoint: "http://x", cacheDir: "/c", token: "hf_env", offline: true });
+    expect(await readHubSettings({ ...empty, HF_HOME: root })).toEqual({
+      endpoint: "https://huggingface.co",
+      cacheDir: join(root, "hub"),
+      token: "hf_file",
+      offline: false,
+    });
+    expect(
+      await readHubSettings({
+        ...empty,
+        HF_HOME: root,
+        HF_TOKEN: "hf_env",
+        HF_HUB_CACHE: "/c",
+        HF_HUB_OFFLINE: "1",
+        HF_ENDPOINT: "http://x/",
+      }),
+    ).toEqual({ endpoint: "http://x", cacheDir: "/c", token: "hf_env", offline: true });
     expect((await readHubSettings({ XDG_CACHE_HOME: "/xdg" })).cacheDir).toBe("/xdg/huggingface/hub");
   });
 });
 
 describe("datasets", () => {
   test("the card's configs and splits", async () => {
-    const card = "---\nlicense: mit\nconfigs:\n- config_name: chat\n  default: true\n  data_files:\n  - split: train\n    path: chat/part-*.jsonl\n  - split: test\n    path: [chat/last.jsonl]\n- config_name: raw\n  data_files: raw/**\n---\n# Card";
-    const files = { "README.md": card, "chat/part-1.jsonl": "1", "chat/part-0.jsonl": "0", "chat/last.jsonl": "2", "raw/a/b.txt": "t", "raw/c.png": "p" };
+    const card =
+      "---\nlicense: mit\nconfigs:\n- config_name: chat\n  default: true\n  data_files:\n  - split: train\n    path: chat/part-*.jsonl\n  - split: test\n    path: [chat/last.jsonl]\n- config_name: raw\n  data_files: raw/**\n---\n# Card";
+    const files = {
+      "README.md": card,
+      "chat/part-1.jsonl": "1",
+      "chat/part-0.jsonl": "0",
+      "chat/last.jsonl": "2",
+      "raw/a/b.txt": "t",
+      "raw/c.png": "p",
+    };
     const settings = await start({ datasets: { "org/data": await createFolder("data", files) } });
     const found = await resolveDataset("org/data", { settings });
     expect(found).toMatchObject({ config: "chat", split: "train", splits: ["train", "test"] });
@@ -192,8 +239,14 @@ describe("datasets", () => {
     const offline = { ...settings, offline: true };
     expect((await resolveDataset("org/data", { settings: offline })).files).toEqual(found.files);
     await expect(resolveDataset("org/data", { settings: offline, split: "test" })).rejects.toMatchObject({ code: "hub/no-data" });
-    await expect(resolveDataset("org/data", { settings, config: "none" })).rejects.toMatchObject({ code: "hub/no-config", message: expect.stringContaining("chat, raw") });
-    await expect(resolveDataset("org/data", { settings, split: "dev" })).rejects.toMatchObject({ code: "hub/no-split", message: expect.stringContaining("train, test") });
+    await expect(resolveDataset("org/data", { settings, config: "none" })).rejects.toMatchObject({
+      code: "hub/no-config",
+      message: expect.stringContaining("chat, raw"),
+    });
+    await expect(resolveDataset("org/data", { settings, split: "dev" })).rejects.toMatchObject({
+      code: "hub/no-split",
+      message: expect.stringContaining("train, test"),
+    });
     await expect(resolveDataset("org/none", { settings })).rejects.toMatchObject({ code: "hub/not-found" });
   });
 });

@@ -21,28 +21,49 @@ const OTHERS = /^[^/]+\.(json|jinja|txt)$|^additional_chat_templates\/[^/]+\.jin
  * shares with Python. Throws `hub/…` with a hint for gated, missing, private, offline and broken ones.
  * @param options.allowPatterns names with `*`, instead of the files a model needs
  */
-export async function resolveModel(idOrPath: string, options: ResolveOptions & { allowPatterns?: readonly string[] } = {}): Promise<string> {
+export async function resolveModel(
+  idOrPath: string,
+  options: ResolveOptions & { allowPatterns?: readonly string[] } = {},
+): Promise<string> {
   if (await isLocal(idOrPath)) return idOrPath;
   const repo = parseRepo("model", idOrPath, options.revision);
   const snapshot = await openSnapshot(repo, options.settings ?? (await readHubSettings()));
   if (options.allowPatterns) {
     const patterns = options.allowPatterns.map(createGlob);
-    await snapshot.download(snapshot.paths.filter((path) => patterns.some((pattern) => pattern.test(path))), options.onProgress);
+    await snapshot.download(
+      snapshot.paths.filter((path) => patterns.some((pattern) => pattern.test(path))),
+      options.onProgress,
+    );
     return snapshot.folder;
   }
   if (!snapshot.paths.some((path) => WEIGHTS.test(path) && path.endsWith(".safetensors"))) throw refuseWeights(repo, snapshot);
-  await snapshot.download(snapshot.paths.filter((path) => WEIGHTS.test(path) || OTHERS.test(path)), options.onProgress);
+  await snapshot.download(
+    snapshot.paths.filter((path) => WEIGHTS.test(path) || OTHERS.test(path)),
+    options.onProgress,
+  );
   return snapshot.folder;
 }
 
 function refuseWeights(repo: Repo, { paths, cached, folder }: Snapshot): SparError {
   if (cached)
-    return new SparError("hub/offline", `Loading ${describeRepo(repo)}: only a part of it is in the cache (${folder}), without model.safetensors.`, { hint: "Download it once with a network, or give a local folder." });
+    return new SparError(
+      "hub/offline",
+      `Loading ${describeRepo(repo)}: only a part of it is in the cache (${folder}), without model.safetensors.`,
+      { hint: "Download it once with a network, or give a local folder." },
+    );
   const pickle = paths.find((path) => /\.(bin|pt|pth|ckpt)$/.test(path));
   const gguf = paths.find((path) => path.endsWith(".gguf"));
-  const found = pickle !== undefined ? `only ${pickle}, a Python pickle` : gguf !== undefined ? `only ${gguf}; GGUF files cannot be read yet` : "no weights";
+  const found =
+    pickle !== undefined
+      ? `only ${pickle}, a Python pickle`
+      : gguf !== undefined
+        ? `only ${gguf}; GGUF files cannot be read yet`
+        : "no weights";
   return new SparError("hub/no-safetensors", `Downloading ${describeRepo(repo)}: expected model.safetensors, found ${found}.`, {
-    hint: pickle === undefined ? "Choose a model that has safetensors." : "See whether a revision such as refs/pr/1 has safetensors, or convert it once with Python: AutoModel….from_pretrained(id).save_pretrained(folder).",
+    hint:
+      pickle === undefined
+        ? "Choose a model that has safetensors."
+        : "See whether a revision such as refs/pr/1 has safetensors, or convert it once with Python: AutoModel….from_pretrained(id).save_pretrained(folder).",
   });
 }
 
@@ -56,15 +77,28 @@ async function isLocal(path: string): Promise<boolean> {
 /** `org/name[@revision]`, or an error that takes what looks like a path for a path. */
 export function parseRepo(kind: RepoKind, text: string, revision?: string): Repo {
   const match = /^([A-Za-z0-9][\w.-]*(?:\/[A-Za-z0-9][\w.-]*)?)(?:@([\w./-]+))?$/.exec(text);
-  if (match && !match[1]!.includes("..") && !match[1]!.includes("--") && !match[1]!.endsWith(".gguf") && !match[2]?.split("/").includes(".."))
+  if (
+    match &&
+    !match[1]!.includes("..") &&
+    !match[1]!.includes("--") &&
+    !match[1]!.endsWith(".gguf") &&
+    !match[2]?.split("/").includes("..")
+  )
     return { kind, id: match[1]!, revision: revision ?? match[2] ?? "main" };
-  throw new SparError("hub/no-such-folder", `Loading the ${kind} ${JSON.stringify(text)}: there is no such folder, and it is not a hub id (organisation/name[@revision]).`, {
-    hint: "Check the path; relative paths start at the current folder.",
-  });
+  throw new SparError(
+    "hub/no-such-folder",
+    `Loading the ${kind} ${JSON.stringify(text)}: there is no such folder, and it is not a hub id (organisation/name[@revision]).`,
+    {
+      hint: "Check the path; relative paths start at the current folder.",
+    },
+  );
 }
 
 /** `*` stands for anything, slashes too, as in Python's snapshot_download. */
 export function createGlob(pattern: string): RegExp {
-  const body = pattern.replace(/[\\^$.+()[\]{}|]/g, "\\$&").replaceAll("*", ".*").replaceAll("?", ".");
+  const body = pattern
+    .replace(/[\\^$.+()[\]{}|]/g, "\\$&")
+    .replaceAll("*", ".*")
+    .replaceAll("?", ".");
   return new RegExp(`^${body}$`);
 }

@@ -61,11 +61,24 @@ async function openCached(repo: Repo, cache: RepoCache, why: string): Promise<Sn
     });
   const folder = cache.snapshot(sha);
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
-  const paths = entries.filter((entry) => !entry.isDirectory()).map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1).replaceAll("\\", "/"));
+  const paths = entries
+    .filter((entry) => !entry.isDirectory())
+    .map((entry) =>
+      join(entry.parentPath, entry.name)
+        .slice(folder.length + 1)
+        .replaceAll("\\", "/"),
+    );
   return { sha, folder, cached: true, paths: paths.sort(), download: async () => undefined };
 }
 
-async function downloadFiles(repo: Repo, sha: string, files: readonly RepoFile[], cache: RepoCache, settings: HubSettings, onProgress?: (progress: DownloadProgress) => void): Promise<void> {
+async function downloadFiles(
+  repo: Repo,
+  sha: string,
+  files: readonly RepoFile[],
+  cache: RepoCache,
+  settings: HubSettings,
+  onProgress?: (progress: DownloadProgress) => void,
+): Promise<void> {
   const total = files.reduce((sum, { size }) => sum + (size ?? 0), 0);
   let before = 0;
   // Small files first: a wrong repository shows before gigabytes are there.

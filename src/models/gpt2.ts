@@ -21,8 +21,13 @@ export const gpt2: Architecture<GPT2Config> = {
     const heads = read.size("n_head", 12);
     const name = read.text("activation_function", "gelu_new");
     const activation = activations[name];
-    if (activation === undefined) throw new SparError("model/unsupported", `config.json: activation_function "${name}" is not supported; expected ${Object.keys(activations).join(", ")}`);
-    if (read.flag("scale_attn_by_inverse_layer_idx", false)) throw new SparError("model/unsupported", "config.json: scale_attn_by_inverse_layer_idx is not supported");
+    if (activation === undefined)
+      throw new SparError(
+        "model/unsupported",
+        `config.json: activation_function "${name}" is not supported; expected ${Object.keys(activations).join(", ")}`,
+      );
+    if (read.flag("scale_attn_by_inverse_layer_idx", false))
+      throw new SparError("model/unsupported", "config.json: scale_attn_by_inverse_layer_idx is not supported");
     return {
       modelType: "gpt2",
       vocabSize: read.size("vocab_size", 50257),
@@ -62,9 +67,16 @@ export const gpt2: Architecture<GPT2Config> = {
   },
 
   head: (config, p, hidden): Tensor =>
-    linear(hidden, config.tieWordEmbeddings ? p.get("transformer.wte.weight", [config.vocabSize, config.hiddenSize]) : p.get("lm_head.weight", [config.vocabSize, config.hiddenSize]), undefined, {
-      transW: true,
-    }),
+    linear(
+      hidden,
+      config.tieWordEmbeddings
+        ? p.get("transformer.wte.weight", [config.vocabSize, config.hiddenSize])
+        : p.get("lm_head.weight", [config.vocabSize, config.hiddenSize]),
+      undefined,
+      {
+        transW: true,
+      },
+    ),
 
   layerOf(config, name) {
     const layer = /^transformer\.h\.(\d+)\./.exec(name);

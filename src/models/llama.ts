@@ -41,7 +41,8 @@ export const llama: Architecture<LlamaConfig> = {
     const layers = read.size("num_hidden_layers");
     const heads = read.size("num_attention_heads");
     const activation = read.text("hidden_act", "silu");
-    if (activation !== "silu") throw new SparError("model/unsupported", `config.json: hidden_act "${activation}" is not supported; expected silu`);
+    if (activation !== "silu")
+      throw new SparError("model/unsupported", `config.json: hidden_act "${activation}" is not supported; expected silu`);
     return {
       modelType,
       vocabSize: read.size("vocab_size"),
@@ -82,7 +83,11 @@ export const llama: Architecture<LlamaConfig> = {
         const scope = root.in(`layers.${layer}`);
         const attn = scope.in("self_attn");
         const normed = rmsNorm(scope.in("input_layernorm"), x, epsilon);
-        const [q, k, v] = [projected(attn, "q", normed, heads), projected(attn, "k", normed, kvHeads), projected(attn, "v", normed, kvHeads)];
+        const [q, k, v] = [
+          projected(attn, "q", normed, heads),
+          projected(attn, "k", normed, kvHeads),
+          projected(attn, "v", normed, kvHeads),
+        ];
         const attended = sequence.attend(q, k, v, { layer, scale: 1 / Math.sqrt(headDim), window: config.windows[layer] });
         const middle = add(x, linear(attn.in("o_proj"), attended, C, { bias: config.outputBias }));
         const mlp = scope.in("mlp");
@@ -97,7 +102,12 @@ export const llama: Architecture<LlamaConfig> = {
   },
 
   head: (config, p, hidden) =>
-    product(hidden, p.get(config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight", [config.vocabSize, config.hiddenSize]), undefined, { transW: true }),
+    product(
+      hidden,
+      p.get(config.tieWordEmbeddings ? "model.embed_tokens.weight" : "lm_head.weight", [config.vocabSize, config.hiddenSize]),
+      undefined,
+      { transW: true },
+    ),
 
   layerOf(config, name) {
     const layer = /^model\.layers\.(\d+)\./.exec(name);

@@ -36,7 +36,11 @@ export function hasScoreHead(raw: RawConfig): boolean {
  * `head` defaults to what the folder holds. A language model loaded with `head: "score"` gets a fresh score head,
  * drawn from `seed`. Throws `model/weights-mismatch` naming file and tensor where names or shapes do not fit.
  */
-export async function loadModel(folder: string, backend: Backend, options: { head?: HeadKind; seed?: number } = {}): Promise<LanguageModel> {
+export async function loadModel(
+  folder: string,
+  backend: Backend,
+  options: { head?: HeadKind; seed?: number } = {},
+): Promise<LanguageModel> {
   const raw = await readModelConfig(folder);
   const architecture = findArchitecture(raw, join(folder, "config.json"));
   const config = architecture.parseConfig(raw);
@@ -63,7 +67,12 @@ export async function loadModel(folder: string, backend: Backend, options: { hea
 }
 
 /** Our names → the file's; all that is missing, superfluous or of another shape in one error. */
-function matchNames(folder: string, weights: WeightSource, shapes: ReadonlyMap<string, Shape>, sanitize: (name: string) => string | undefined): Map<string, string> {
+function matchNames(
+  folder: string,
+  weights: WeightSource,
+  shapes: ReadonlyMap<string, Shape>,
+  sanitize: (name: string) => string | undefined,
+): Map<string, string> {
   const found = new Map<string, string>();
   const problems: string[] = [];
   for (const source of weights.names()) {
@@ -82,7 +91,10 @@ function matchNames(folder: string, weights: WeightSource, shapes: ReadonlyMap<s
   for (const name of shapes.keys()) if (!found.has(name) && name !== "score.weight") problems.push(`"${name}" is missing`);
   if (problems.length > 0) {
     const shown = problems.slice(0, 8).join("; ");
-    throw new SparError("model/weights-mismatch", `Weights in ${folder} do not fit its config.json: ${shown}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}`);
+    throw new SparError(
+      "model/weights-mismatch",
+      `Weights in ${folder} do not fit its config.json: ${shown}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}`,
+    );
   }
   return found;
 }

@@ -3,7 +3,10 @@ import { SparError } from "../internal/errors.ts";
 import type { RawConfig } from "./architecture.ts";
 
 function wrong(key: string, expected: string, got: unknown): SparError {
-  return new SparError("model/config-invalid", `config.json: "${key}" should be ${expected}, got ${got === undefined ? "nothing" : JSON.stringify(got)}`);
+  return new SparError(
+    "model/config-invalid",
+    `config.json: "${key}" should be ${expected}, got ${got === undefined ? "nothing" : JSON.stringify(got)}`,
+  );
 }
 
 export interface ConfigReader {

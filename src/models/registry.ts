@@ -18,10 +18,16 @@ export function findArchitecture(raw: RawConfig, where: string): Architecture {
   const modelType = raw["model_type"];
   const found = typeof modelType === "string" ? architectures[modelType] : undefined;
   if (found === undefined) {
-    throw new SparError("model/unsupported", `${where}: model_type ${JSON.stringify(modelType)} is not supported; expected one of ${supportedModelTypes.join(", ")}`);
+    throw new SparError(
+      "model/unsupported",
+      `${where}: model_type ${JSON.stringify(modelType)} is not supported; expected one of ${supportedModelTypes.join(", ")}`,
+    );
   }
   if (raw["quantization_config"] !== undefined) {
-    throw new SparError("model/unsupported", `${where}: quantised weights (quantization_config) cannot be read; use the model's unquantised version`);
+    throw new SparError(
+      "model/unsupported",
+      `${where}: quantised weights (quantization_config) cannot be read; use the model's unquantised version`,
+    );
   }
   return found;
 }

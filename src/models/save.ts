@@ -5,9 +5,25 @@ import { explainFileError, saveWeights } from "../checkpoint/index.ts";
 import type { LanguageModel } from "./model.ts";
 
 /** What belongs to a model beside its weights and travels with them. */
-const companions = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "chat_template.jinja", "chat_template.json", "generation_config.json"];
+const companions = [
+  "tokenizer.json",
+  "tokenizer_config.json",
+  "special_tokens_map.json",
+  "added_tokens.json",
+  "vocab.json",
+  "merges.txt",
+  "chat_template.jinja",
+  "chat_template.json",
+  "generation_config.json",
+];
 
-const classes: { readonly [modelType: string]: string } = { gpt2: "GPT2", llama: "Llama", mistral: "Mistral", qwen2: "Qwen2", qwen3: "Qwen3" };
+const classes: { readonly [modelType: string]: string } = {
+  gpt2: "GPT2",
+  llama: "Llama",
+  mistral: "Mistral",
+  qwen2: "Qwen2",
+  qwen3: "Qwen3",
+};
 const lmClasses: { readonly [modelType: string]: string } = { gpt2: "GPT2LMHeadModel" };
 
 /** config.json as it will be written: the original's keys, and what the head and the storage demand. */
@@ -23,8 +39,9 @@ export function formatConfig(model: LanguageModel, padTokenId?: number): { [key:
   config["architectures"] = [`${classes[modelType]}ForSequenceClassification`];
   config["id2label"] = { "0": "LABEL_0" };
   config["label2id"] = { LABEL_0: 0 };
-  // Transformers finds the last real token of a padded row by this id.
-  if (padTokenId !== undefined) config["pad_token_id"] = padTokenId;
+  // Transformers scores the last token that is not this id. A padding token that is also the end token would move the
+  // score before the end; without one it takes the last token, and refuses batches rather than score them wrongly.
+  config["pad_token_id"] = padTokenId ?? null;
   return config;
 }
 
@@ -43,4 +60,3 @@ export async function saveModel(model: LanguageModel, folder: string, options: {
     throw explainFileError(cause, "saving the model in", folder);
   }
 }
-

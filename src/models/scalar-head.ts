@@ -13,4 +13,3 @@ export function valueHead(p: Parameters, hidden: Tensor): Tensor {
 }
 
 export const valueHeadNames = ["value_head.weight", "value_head.bias"] as const;
-

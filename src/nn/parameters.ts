@@ -13,7 +13,10 @@ export interface Parameters {
 }
 
 /** Parameters as graph inputs of their full names; `all` fills up as the model asks. */
-export function createParameters(all: Map<string, Tensor> = new Map(), prefix = ""): Parameters & { readonly all: ReadonlyMap<string, Tensor> } {
+export function createParameters(
+  all: Map<string, Tensor> = new Map(),
+  prefix = "",
+): Parameters & { readonly all: ReadonlyMap<string, Tensor> } {
   return {
     all,
     get(name, shape) {

@@ -10,7 +10,13 @@ export interface RopeConfig {
 export type RopeScaling =
   | { readonly type: "default" }
   | { readonly type: "linear"; readonly factor: number }
-  | { readonly type: "llama3"; readonly factor: number; readonly lowFreqFactor: number; readonly highFreqFactor: number; readonly originalMaxPositions: number };
+  | {
+      readonly type: "llama3";
+      readonly factor: number;
+      readonly lowFreqFactor: number;
+      readonly highFreqFactor: number;
+      readonly originalMaxPositions: number;
+    };
 
 /** Angular speed of each of the D/2 rotations, in radians a position. */
 export function ropeFrequencies({ theta, scaling }: RopeConfig, headDim: number): Float32Array {
@@ -35,7 +41,15 @@ export function ropeTables(rope: RopeConfig, headDim: number, positions: Tensor)
   return { cos: cos(angles), sin: sin(angles) };
 }
 
-type RawRope = { rope_type?: string; type?: string; rope_theta?: number; factor?: number; low_freq_factor?: number; high_freq_factor?: number; original_max_position_embeddings?: number };
+type RawRope = {
+  rope_type?: string;
+  type?: string;
+  rope_theta?: number;
+  factor?: number;
+  low_freq_factor?: number;
+  high_freq_factor?: number;
+  original_max_position_embeddings?: number;
+};
 
 /** Reads `rope_parameters` (Transformers 5) or `rope_theta` and `rope_scaling` (before). */
 export function parseRope(config: { readonly [key: string]: unknown }): RopeConfig {

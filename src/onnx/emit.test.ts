@@ -5,7 +5,10 @@ import type { OnnxModel } from "./model.ts";
 import { encodeVarint, readFields, readIntegers } from "./protobuf.ts";
 
 const model: OnnxModel = {
-  inputs: [{ name: "x", dtype: "float32", shape: [2, 300] }, { name: "flag", dtype: "bool", shape: [] }],
+  inputs: [
+    { name: "x", dtype: "float32", shape: [2, 300] },
+    { name: "flag", dtype: "bool", shape: [] },
+  ],
   outputs: [{ name: "y", dtype: "int64", shape: [0, 1] }],
   initializers: [
     { name: "axes", dtype: "int64", shape: [2], data: BigInt64Array.of(-1n, 9_000_000_000n) },
@@ -15,7 +18,13 @@ const model: OnnxModel = {
     { name: "weights", dtype: "float32", shape: [768, 3072], data: undefined },
   ],
   nodes: [
-    { op: "Pad", domain: "", inputs: ["x", "axes", "", "scale"], outputs: ["a"], attributes: { mode: "edge", axis: { int: -1 }, alpha: 0.5, perm: [0, -2, 128], ratios: { floats: [1, 0.25] }, empty: [] } },
+    {
+      op: "Pad",
+      domain: "",
+      inputs: ["x", "axes", "", "scale"],
+      outputs: ["a"],
+      attributes: { mode: "edge", axis: { int: -1 }, alpha: 0.5, perm: [0, -2, 128], ratios: { floats: [1, 0.25] }, empty: [] },
+    },
     { op: "FusedMatMul", domain: "com.microsoft", inputs: ["a", "weights"], outputs: ["y", "z"], attributes: {} },
   ],
 };
@@ -39,14 +48,18 @@ output y: int64[0, 1]
 
 test("tensors are written from where a view begins", () => {
   const data = new Float32Array(Float32Array.of(9, 1, 2, 9).buffer, 4, 2);
-  const text = inspectModel(encodeModel({ inputs: [], outputs: [], nodes: [], initializers: [{ name: "w", dtype: "float32", shape: [2], data }] }, { opset: 24 }));
+  const text = inspectModel(
+    encodeModel({ inputs: [], outputs: [], nodes: [], initializers: [{ name: "w", dtype: "float32", shape: [2], data }] }, { opset: 24 }),
+  );
   expect(text).toContain("w: float32[2] = 1, 2");
   expect(text).toContain("opset ai.onnx 24");
 });
 
 test("data that does not fit the shape is refused", () => {
   const initializer = { name: "w", dtype: "float32" as const, shape: [3], data: new Float32Array(2) };
-  expect(() => encodeModel({ inputs: [], outputs: [], nodes: [], initializers: [initializer] })).toThrow('initializer "w" float32[3] expected 12 bytes, got 8');
+  expect(() => encodeModel({ inputs: [], outputs: [], nodes: [], initializers: [initializer] })).toThrow(
+    'initializer "w" float32[3] expected 12 bytes, got 8',
+  );
 });
 
 describe("protobuf", () => {

@@ -2,7 +2,16 @@
 import { SparError } from "../internal/errors.ts";
 import type { DType, TensorData } from "../tensor/index.ts";
 import type { AttributeValue, OnnxInitializer, OnnxModel, OnnxNode, OnnxValue } from "./model.ts";
-import { delimitedField, encodeVarint, flattenMessage, floatField, integerField, joinMessages, rawBytes, type Message } from "./protobuf.ts";
+import {
+  delimitedField,
+  encodeVarint,
+  flattenMessage,
+  floatField,
+  integerField,
+  joinMessages,
+  rawBytes,
+  type Message,
+} from "./protobuf.ts";
 
 const irVersion = 11;
 /** Default versions: what ONNX Runtime 1.24 and later know. */
@@ -67,7 +76,10 @@ function encodeInitializer(initializer: OnnxInitializer): Message {
   const { name, dtype, shape, data } = initializer;
   const byteLength = shape.reduce((product, d) => product * d, 1) * bytesOf[dtype];
   if (data !== undefined && data.byteLength !== byteLength) {
-    throw new SparError("onnx/invalid-initializer", `encodeModel: initializer "${name}" ${dtype}[${shape.join(", ")}] expected ${byteLength} bytes, got ${data.byteLength}`);
+    throw new SparError(
+      "onnx/invalid-initializer",
+      `encodeModel: initializer "${name}" ${dtype}[${shape.join(", ")}] expected ${byteLength} bytes, got ${data.byteLength}`,
+    );
   }
   return joinMessages([
     ...(shape.length === 0 ? [] : [delimitedField(1, joinMessages(shape.map((d) => rawBytes(encodeVarint(d)))))]),
@@ -78,7 +90,8 @@ function encodeInitializer(initializer: OnnxInitializer): Message {
 }
 
 function encodeExternal(byteLength: number): Message[] {
-  const entry = (key: string, value: string): Message => delimitedField(13, joinMessages([delimitedField(1, key), delimitedField(2, value)]));
+  const entry = (key: string, value: string): Message =>
+    delimitedField(13, joinMessages([delimitedField(1, key), delimitedField(2, value)]));
   return [entry("location", externalLocation), entry("offset", "0"), entry("length", String(byteLength)), integerField(14, 1)];
 }
 

@@ -2,8 +2,20 @@
 import { readFields, readIntegers } from "./protobuf.ts";
 
 const elementTypes = new Map([
-  [1, "float32"], [2, "uint8"], [3, "int8"], [4, "uint16"], [5, "int16"], [6, "int32"], [7, "int64"],
-  [8, "string"], [9, "bool"], [10, "float16"], [11, "float64"], [12, "uint32"], [13, "uint64"], [16, "bfloat16"],
+  [1, "float32"],
+  [2, "uint8"],
+  [3, "int8"],
+  [4, "uint16"],
+  [5, "int16"],
+  [6, "int32"],
+  [7, "int64"],
+  [8, "string"],
+  [9, "bool"],
+  [10, "float16"],
+  [11, "float64"],
+  [12, "uint32"],
+  [13, "uint64"],
+  [16, "bfloat16"],
 ]);
 
 /**
@@ -83,7 +95,10 @@ function formatValue(value: Fields): string {
   const tensorType = messages(value, 2).flatMap((type) => messages(type, 1))[0];
   if (tensorType === undefined) return `${string(value, 1)}: not a tensor`;
   const dimensions = messages(tensorType, 2).flatMap((shape) => messages(shape, 1));
-  return `${string(value, 1)}: ${formatType(integer(tensorType, 1), dimensions.map((d) => string(d, 2) || integer(d, 1)))}`;
+  return `${string(value, 1)}: ${formatType(
+    integer(tensorType, 1),
+    dimensions.map((d) => string(d, 2) || integer(d, 1)),
+  )}`;
 }
 
 function formatTensor(tensor: Fields): string {

@@ -1,5 +1,15 @@
 /** Table 4 of 4: graph → ONNX, one row a primitive. Traps of single kernels are noted at their row. */
-import { isNode, sameShape, sizeOf, type Graph, type Node, type PrimitiveName, type Shape, type Tensor, type TensorData } from "../tensor/index.ts";
+import {
+  isNode,
+  sameShape,
+  sizeOf,
+  type Graph,
+  type Node,
+  type PrimitiveName,
+  type Shape,
+  type Tensor,
+  type TensorData,
+} from "../tensor/index.ts";
 import type { AttributeValue, OnnxInitializer, OnnxModel, OnnxNode } from "./model.ts";
 
 export interface LowerOptions {
@@ -77,7 +87,10 @@ const linear: Row<"linear"> = ({ params, inputs: [x, w, c], outputs: [y] }, [row
     to.node("Gemm", added === undefined ? [part, weight] : [part, weight, added], [name], { transB: int(params.transW) });
   const blocks = Math.round(x.shape[0] / rowsInCache);
   if (blocks < 2 || sizeOf(w.shape) < 512 * 512) return product(rows, bias, output);
-  const sizes = Array.from({ length: blocks }, (_, i) => Math.floor(((i + 1) * x.shape[0]) / blocks) - Math.floor((i * x.shape[0]) / blocks));
+  const sizes = Array.from(
+    { length: blocks },
+    (_, i) => Math.floor(((i + 1) * x.shape[0]) / blocks) - Math.floor((i * x.shape[0]) / blocks),
+  );
   const split = (name: string): string[] => {
     const parts = sizes.map(() => to.name());
     to.node("Split", [name, to.integers(sizes)], parts, { axis: int(0) });
@@ -99,7 +112,12 @@ const rowsInCache = 512;
  * once beforehand; and a result with far more rows than columns (a vocabulary) is computed lying on its side, for the reason
  * given at `linear`.
  */
-function weightGradient({ params: { alpha }, inputs: [a, b] }: Node<"matmul">, [first, second]: readonly string[], output: string, to: Emitter): void {
+function weightGradient(
+  { params: { alpha }, inputs: [a, b] }: Node<"matmul">,
+  [first, second]: readonly string[],
+  output: string,
+  to: Emitter,
+): void {
   const flip = (name: string): string => to.value("Transpose", [name], { perm: [1, 0] });
   const onSide = a.shape[1] > 2048 && a.shape[1] >= 4 * b.shape[1];
   const product = onSide ? to.name() : output;
@@ -144,13 +162,16 @@ const table: { [P in PrimitiveName]: Row<P> } = {
   transpose: ({ params }, inputs, outputs, to) => to.node("Transpose", inputs, outputs, { perm: params.permutation }),
   expand: ({ params }, [x], outputs, to) => to.node("Expand", [x, to.integers(params.shape)], outputs),
   concat: ({ params }, inputs, outputs, to) => to.node("Concat", inputs, outputs, { axis: int(params.axis) }),
-  slice: ({ params: { axis, start, end } }, [x], outputs, to) => to.node("Slice", [x, to.integers([start]), to.integers([end]), to.integers([axis])], outputs),
-  pad: ({ params: { axis, before, after } }, [x], outputs, to) => to.node("Pad", [x, to.integers([before, after]), "", to.integers([axis])], outputs),
+  slice: ({ params: { axis, start, end } }, [x], outputs, to) =>
+    to.node("Slice", [x, to.integers([start]), to.integers([end]), to.integers([axis])], outputs),
+  pad: ({ params: { axis, before, after } }, [x], outputs, to) =>
+    to.node("Pad", [x, to.integers([before, after]), "", to.integers([axis])], outputs),
 
   reduceSum: reduction("ReduceSum"),
   reduceMax: reduction("ReduceMax"),
   cumsum: ({ params }, [x], outputs, to) => to.node("CumSum", [x, to.integers([params.axis], [])], outputs),
-  argMax: ({ params }, inputs, [output], to) => toInt32(to, to.value("ArgMax", inputs, { axis: int(params.axis), keepdims: int(0) }), output),
+  argMax: ({ params }, inputs, [output], to) =>
+    toInt32(to, to.value("ArgMax", inputs, { axis: int(params.axis), keepdims: int(0) }), output),
   topK: ({ params }, [x], [values, indices], to) => {
     const wide = `${indices}:int64`;
     to.node("TopK", [x, to.integers([params.k])], [values, wide]);
@@ -158,10 +179,15 @@ const table: { [P in PrimitiveName]: Row<P> } = {
   },
 
   matmul: (node, inputs, outputs, to) => {
-    const { params: { transA, transB, alpha }, inputs: [a, b] } = node;
-    if (a.shape.length === 2 && transA && !transB && sizeOf(a.shape) * b.shape[1] >= worthTransposing) weightGradient(node, inputs, outputs[0], to);
+    const {
+      params: { transA, transB, alpha },
+      inputs: [a, b],
+    } = node;
+    if (a.shape.length === 2 && transA && !transB && sizeOf(a.shape) * b.shape[1] >= worthTransposing)
+      weightGradient(node, inputs, outputs[0], to);
     else if (!transA && !transB && alpha === 1) to.node("MatMul", inputs, outputs);
-    else if (a.shape.length === 2 && b.shape.length === 2) to.node("Gemm", inputs, outputs, { transA: int(transA), transB: int(transB), alpha });
+    else if (a.shape.length === 2 && b.shape.length === 2)
+      to.node("Gemm", inputs, outputs, { transA: int(transA), transB: int(transB), alpha });
     else to.node("FusedMatMul", inputs, outputs, { transA: int(transA), transB: int(transB), alpha }, microsoft);
   },
   linear,
@@ -169,14 +195,18 @@ const table: { [P in PrimitiveName]: Row<P> } = {
   gather: direct("Gather"),
   gatherElements: direct("GatherElements", "", { axis: int(-1) }),
   scatterElements: ({ params: { width }, outputs: [y] }, [indices, updates, base], outputs, to) => {
-    const onto = base ?? to.value("Expand", [to.constant("zero", "float32", [], Float32Array.of(0)), to.integers([...y.shape.slice(0, -1), width])]);
+    const onto =
+      base ?? to.value("Expand", [to.constant("zero", "float32", [], Float32Array.of(0)), to.integers([...y.shape.slice(0, -1), width])]);
     to.node("ScatterElements", [onto, indices, updates], outputs, { axis: int(-1), reduction: "add" });
   },
   // ScatterElements, not ScatterND: on the CPU ScatterND(add) races over repeated indices.
   scatterAddRows: ({ params: { rows }, inputs: [indices], outputs: [y] }, [at, updates, base], [output], to) => {
     const n = sizeOf(indices.shape);
     const width = sizeOf(y.shape) / rows;
-    const onto = base === undefined ? to.value("Expand", [to.constant("zero", "float32", [], Float32Array.of(0)), to.integers([rows, width])]) : to.value("Reshape", [base, to.integers([rows, width])]);
+    const onto =
+      base === undefined
+        ? to.value("Expand", [to.constant("zero", "float32", [], Float32Array.of(0)), to.integers([rows, width])])
+        : to.value("Reshape", [base, to.integers([rows, width])]);
     const column = to.value("Reshape", [at, to.integers([n, 1])]);
     const everywhere = to.value("Expand", [column, to.integers([n, width])]);
     const flat = to.value("Reshape", [updates, to.integers([n, width])]);
@@ -192,15 +222,25 @@ const table: { [P in PrimitiveName]: Row<P> } = {
     const picked = to.value("GatherElements", [all, to.value("Reshape", [ids, to.integers([n, 1])])], { axis: int(-1) });
     to.node("Reshape", [picked, to.integers([n])], [chosen]);
   },
-  layerNorm: ({ params }, inputs, outputs, to) => to.node("LayerNormalization", inputs, outputs, { axis: int(-1), epsilon: params.epsilon }),
-  rmsNorm: ({ params }, inputs, outputs, to) => to.node("SimplifiedLayerNormalization", inputs, outputs, { axis: int(-1), epsilon: params.epsilon }),
+  layerNorm: ({ params }, inputs, outputs, to) =>
+    to.node("LayerNormalization", inputs, outputs, { axis: int(-1), epsilon: params.epsilon }),
+  rmsNorm: ({ params }, inputs, outputs, to) =>
+    to.node("SimplifiedLayerNormalization", inputs, outputs, { axis: int(-1), epsilon: params.epsilon }),
   rotary: direct("RotaryEmbedding"),
   attention: ({ params, outputs: [, p] }, [q, k, v, bias], [output, probabilities], to) => {
     // Mode 3 gives the probabilities after softmax: what the backward pass needs, from the one fused kernel.
     const wanted = to.used.has(p);
-    to.node("Attention", [q, k, v, bias], wanted ? [output, "", "", probabilities] : [output], { scale: params.scale, ...(wanted ? { qk_matmul_output_mode: int(3) } : {}) });
+    to.node("Attention", [q, k, v, bias], wanted ? [output, "", "", probabilities] : [output], {
+      scale: params.scale,
+      ...(wanted ? { qk_matmul_output_mode: int(3) } : {}),
+    });
   },
-  cachedAttention: ({ params: { heads, kvHeads, scale, window }, inputs: [, , , pastK] }, [q, k, v, keys, values, lengths], outputs, to) => {
+  cachedAttention: (
+    { params: { heads, kvHeads, scale, window }, inputs: [, , , pastK] },
+    [q, k, v, keys, values, lengths],
+    outputs,
+    to,
+  ) => {
     // The kernel wants the last valid index of each row, which is the number of tokens before this one.
     const total = to.constant(`total:${pastK.shape[2]}`, "int32", [], Int32Array.of(pastK.shape[2]));
     const attributes = { num_heads: int(heads), kv_num_heads: int(kvHeads), scale, local_window_size: int(window) };
@@ -219,14 +259,16 @@ export function lower(graph: Graph, { constants = new Set() }: LowerOptions = {}
     if (constants.has(name)) to.constant(name, tensor.dtype, tensor.shape, undefined);
   }
   const outputName = (name: string): string => (graph.inputs.has(name) ? `${name}:out` : name);
-  for (const [name, tensor] of graph.outputs) if (!names.has(tensor) && !isNode(tensor.node, "constant")) names.set(tensor, outputName(name));
+  for (const [name, tensor] of graph.outputs)
+    if (!names.has(tensor) && !isNode(tensor.node, "constant")) names.set(tensor, outputName(name));
   let next = 0;
   for (const node of graph.nodes) {
     for (const output of node.outputs) if (!names.has(output)) names.set(output, `%${next++}`);
     const name = (x: Tensor): string => names.get(x) as string;
     (table[node.primitive] as Row<PrimitiveName>)(node, node.inputs.map(name), node.outputs.map(name), to);
   }
-  for (const [name, tensor] of graph.outputs) if (names.get(tensor) !== outputName(name)) to.node("Identity", [names.get(tensor) as string], [outputName(name)]);
+  for (const [name, tensor] of graph.outputs)
+    if (names.get(tensor) !== outputName(name)) to.node("Identity", [names.get(tensor) as string], [outputName(name)]);
   return {
     inputs: [...graph.inputs].filter(([name]) => !constants.has(name)).map(([name, { dtype, shape }]) => ({ name, dtype, shape })),
     outputs: [...graph.outputs].map(([name, { dtype, shape }]) => ({ name: outputName(name), key: name, dtype, shape })),

@@ -54,7 +54,10 @@ export interface AdamWScalars {
 }
 
 /** `clip` multiplies the gradient (1 = as it is); `step` counts from 1. η/(1−β₁ᵗ) and √(1−β₂ᵗ) move into rate and epsilon. */
-export function adamwScalars(config: AdamWConfig, { step, learningRate, weightDecay, clip }: { step: number; learningRate: number; weightDecay: number; clip: number }): AdamWScalars {
+export function adamwScalars(
+  config: AdamWConfig,
+  { step, learningRate, weightDecay, clip }: { step: number; learningRate: number; weightDecay: number; clip: number },
+): AdamWScalars {
   const { beta1, beta2, epsilon } = config;
   const root = Math.sqrt(1 - beta2 ** step);
   return {

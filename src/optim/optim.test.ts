@@ -11,7 +11,11 @@ describe("AdamW", () => {
       const g = Math.sin(step) * 3;
       const clip = 0.25;
       const scalars = adamwScalars(config, { step, learningRate: 0.1, weightDecay: 0.01, clip });
-      state = evaluateGraph(adamwGraph([{ size: 1, decays: true }]), { ...state, "g.0": [g], ...Object.fromEntries(Object.entries(scalars).map(([k, x]) => [k, [x]])) });
+      state = evaluateGraph(adamwGraph([{ size: 1, decays: true }]), {
+        ...state,
+        "g.0": [g],
+        ...Object.fromEntries(Object.entries(scalars).map(([k, x]) => [k, [x]])),
+      });
       const clipped = g * clip;
       w -= 0.1 * 0.01 * w;
       m = 0.9 * m + 0.1 * clipped;
@@ -33,7 +37,9 @@ describe("AdamW", () => {
 describe("learningRateAt", () => {
   it("warms up from zero and decays as Transformers does", () => {
     const linear = { type: "linear", peak: 1e-3, warmupSteps: 5, totalSteps: 50 } as const;
-    expect([0, 1, 5, 6, 49, 50].map((n) => learningRateAt(linear, n))).toEqual([0, 2e-4, 1e-3, (1e-3 * 44) / 45, 1e-3 / 45, 0].map((x) => expect.closeTo(x, 12)));
+    expect([0, 1, 5, 6, 49, 50].map((n) => learningRateAt(linear, n))).toEqual(
+      [0, 2e-4, 1e-3, (1e-3 * 44) / 45, 1e-3 / 45, 0].map((x) => expect.closeTo(x, 12)),
+    );
     const cosine = { type: "cosine", peak: 2, warmupSteps: 0, totalSteps: 10 } as const;
     expect([0, 5, 10].map((n) => learningRateAt(cosine, n))).toEqual([2, 1, 0].map((x) => expect.closeTo(x, 12)));
     expect(learningRateAt({ type: "constant", peak: 3, warmupSteps: 5, totalSteps: 9 }, 0)).toBe(3);

@@ -43,16 +43,23 @@ export function renderCurve({ title, points }: Curve, xLabel: string): string {
   const [y0, y1] = [Math.min(...ys) - padding, Math.max(...ys) + padding];
   const xAt = (x: number): number => margin.left + ((x - x0) / (x1 - x0 || 1)) * (width - margin.left - margin.right);
   const yAt = (y: number): number => height - margin.bottom - ((y - y0) / (y1 - y0)) * (height - margin.top - margin.bottom);
-  const path = (line: readonly Point[]): string => line.map(({ x, y }, i) => `${i === 0 ? "M" : "L"}${fixed(xAt(x))} ${fixed(yAt(y))}`).join("");
+  const path = (line: readonly Point[]): string =>
+    line.map(({ x, y }, i) => `${i === 0 ? "M" : "L"}${fixed(xAt(x))} ${fixed(yAt(y))}`).join("");
   const smoothed = smooth(points);
   const last = smoothed[smoothed.length - 1];
   const floor = height - margin.bottom;
   const grid = chooseTicks(y0, y1, 4).map(
-    (tick) => `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${fixed(yAt(tick))}" y2="${fixed(yAt(tick))}"/><text class="tick" x="${margin.left - 8}" y="${fixed(yAt(tick) + 3.5)}" text-anchor="end">${formatTick(tick)}</text>`,
+    (tick) =>
+      `<line class="grid" x1="${margin.left}" x2="${width - margin.right}" y1="${fixed(yAt(tick))}" y2="${fixed(yAt(tick))}"/><text class="tick" x="${margin.left - 8}" y="${fixed(yAt(tick) + 3.5)}" text-anchor="end">${formatTick(tick)}</text>`,
   );
-  const below = chooseTicks(x0, x1, 4).map((tick) => `<text class="tick" x="${fixed(xAt(tick))}" y="${height - 8}" text-anchor="middle">${formatTick(tick)}</text>`);
+  const below = chooseTicks(x0, x1, 4).map(
+    (tick) => `<text class="tick" x="${fixed(xAt(tick))}" y="${height - 8}" text-anchor="middle">${formatTick(tick)}</text>`,
+  );
   const area = `${path(smoothed)}L${fixed(xAt(last.x))} ${floor}L${fixed(xAt(smoothed[0].x))} ${floor}Z`;
-  const dots = points.map(({ x, y }) => `<circle class="hit" cx="${fixed(xAt(x))}" cy="${fixed(yAt(y))}" r="7"><title>${formatTick(x)} ${xLabel}: ${formatTick(y)}</title></circle>`);
+  const dots = points.map(
+    ({ x, y }) =>
+      `<circle class="hit" cx="${fixed(xAt(x))}" cy="${fixed(yAt(y))}" r="7"><title>${formatTick(x)} ${xLabel}: ${formatTick(y)}</title></circle>`,
+  );
   return `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${title}: from ${formatTick(smoothed[0].y)} to ${formatTick(last.y)}">
 ${grid.join("")}${below.join("")}
 <path class="area" d="${area}"/><path class="raw" d="${path(points)}"/><path class="line" d="${path(smoothed)}"/>
@@ -68,7 +75,8 @@ export function renderDistributions(before: readonly number[], after: readonly n
   const bandwidth = ((high - low) / bins) * 1.4 || 1;
   const [x0, x1] = [low - 2 * bandwidth, high + 2 * bandwidth];
   const grid = Array.from({ length: 121 }, (_, i) => x0 + ((x1 - x0) * i) / 120);
-  const density = (values: readonly number[]): number[] => grid.map((x) => values.reduce((sum, value) => sum + Math.exp(-(((x - value) / bandwidth) ** 2) / 2), 0) / values.length);
+  const density = (values: readonly number[]): number[] =>
+    grid.map((x) => values.reduce((sum, value) => sum + Math.exp(-(((x - value) / bandwidth) ** 2) / 2), 0) / values.length);
   const hills = [density(before), density(after)];
   const peak = Math.max(...hills.flat());
   const [w, h, floor, top] = [420, 176, 148, 10];
@@ -78,17 +86,22 @@ export function renderDistributions(before: readonly number[], after: readonly n
     const line = values.map((y, i) => `${i === 0 ? "M" : "L"}${fixed(xAt(grid[i]))} ${fixed(yAt(y))}`).join("");
     return `<path class="hill ${name}" d="${line}L${fixed(xAt(x1))} ${floor}L${fixed(xAt(x0))} ${floor}Z"/><path class="ridge ${name}" d="${line}"/>`;
   };
-  const ticks = chooseTicks(x0, x1, 6).map((tick) => `<text class="tick" x="${fixed(xAt(tick))}" y="${floor + 18}" text-anchor="middle">${formatTick(tick)}</text>`);
+  const ticks = chooseTicks(x0, x1, 6).map(
+    (tick) => `<text class="tick" x="${fixed(xAt(tick))}" y="${floor + 18}" text-anchor="middle">${formatTick(tick)}</text>`,
+  );
   return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="${label}"><line class="axis" x1="14" x2="${w - 14}" y1="${floor}" y2="${floor}"/>${hill(hills[0], "before")}${hill(hills[1], "after")}${ticks.join("")}</svg>`;
 }
 
 /** Shares with their intervals on one axis from 0 to 1. */
-export function renderShares(rows: readonly { name: string; share: number; interval: readonly [number, number]; kind: "before" | "after" }[]): string {
+export function renderShares(
+  rows: readonly { name: string; share: number; interval: readonly [number, number]; kind: "before" | "after" }[],
+): string {
   const [w, rowHeight, left, right] = [420, 62, 54, 30];
   const h = rows.length * rowHeight + 26;
   const xAt = (share: number): number => left + share * (w - left - right);
   const grid = [0, 0.25, 0.5, 0.75, 1].map(
-    (share) => `<line class="grid" x1="${fixed(xAt(share))}" x2="${fixed(xAt(share))}" y1="4" y2="${h - 24}"/><text class="tick" x="${fixed(xAt(share))}" y="${h - 8}" text-anchor="middle">${100 * share} %</text>`,
+    (share) =>
+      `<line class="grid" x1="${fixed(xAt(share))}" x2="${fixed(xAt(share))}" y1="4" y2="${h - 24}"/><text class="tick" x="${fixed(xAt(share))}" y="${h - 8}" text-anchor="middle">${100 * share} %</text>`,
   );
   const bars = rows.map(({ name, share, interval, kind }, i) => {
     const y = 4 + i * rowHeight + rowHeight / 2;

@@ -26,10 +26,16 @@ export interface SampleOptions {
 }
 
 /** One completion an opening at temperature 1; the same random numbers for the same seed, whatever the model. */
-export async function sampleCompletions(folder: string, openings: readonly string[], { maxNewTokens, seed, signal, onProgress }: SampleOptions): Promise<Sampled[]> {
+export async function sampleCompletions(
+  folder: string,
+  openings: readonly string[],
+  { maxNewTokens, seed, signal, onProgress }: SampleOptions,
+): Promise<Sampled[]> {
   return withModel(folder, async (model, backend) => {
     const tokenizer = await loadTokenizer(folder);
-    const stopIds = [...new Set([...endTokens(await readModelConfig(folder)), ...(tokenizer.eosId === undefined ? [] : [tokenizer.eosId])])];
+    const stopIds = [
+      ...new Set([...endTokens(await readModelConfig(folder)), ...(tokenizer.eosId === undefined ? [] : [tokenizer.eosId])]),
+    ];
     const generator = createGenerator(model, backend, { maxBatch: 64, tokenizer });
     try {
       const promptIds = openings.map((opening) => tokenizer.encode(opening));
@@ -39,7 +45,13 @@ export async function sampleCompletions(folder: string, openings: readonly strin
         { maxNewTokens, temperature: 1, topK: 0, topP: 1, stopIds, seed },
         { signal, onCompletion: () => onProgress(++done) },
       );
-      return completions.map(({ ids, logprobs, text }, i) => ({ prompt: openings[i], promptIds: promptIds[i], text: text ?? "", ids, logprob: sumOf(logprobs) }));
+      return completions.map(({ ids, logprobs, text }, i) => ({
+        prompt: openings[i],
+        promptIds: promptIds[i],
+        text: text ?? "",
+        ids,
+        logprob: sumOf(logprobs),
+      }));
     } finally {
       generator.release();
     }
@@ -57,7 +69,10 @@ export interface MeasuredSide {
 }
 
 /** `base` is the untuned model's folder, `rewardModel` the reward model's. */
-export async function measureCompletions(sampled: readonly Sampled[], { base, rewardModel }: { base: string; rewardModel: string }): Promise<MeasuredSide> {
+export async function measureCompletions(
+  sampled: readonly Sampled[],
+  { base, rewardModel }: { base: string; rewardModel: string },
+): Promise<MeasuredSide> {
   const baseLogprobs = await withModel(base, async (model, backend) => {
     const scorer = createScorer(model, backend, { maxRows: 64 });
     try {
@@ -91,13 +106,15 @@ async function scoreCompletions(sampled: readonly Sampled[], rewardModel: string
   try {
     const reward = await loadModelReward(rewardModel, backend, { tokenizer: await loadTokenizer(base) });
     try {
-      const scores = await reward.score(sampled.map(({ prompt, promptIds, text, ids }) => ({ prompt, completion: text, prompt_ids: promptIds, completion_ids: ids })));
+      const scores = await reward.score(
+        sampled.map(({ prompt, promptIds, text, ids }) => ({ prompt, completion: text, prompt_ids: promptIds, completion_ids: ids })),
+      );
       return scores.map((score) => score ?? 0);
     } finally {
       reward.release?.();
     }
   } finally {
-    await backend.close();
+    backend.close();
   }
 }
 
@@ -111,7 +128,7 @@ async function withModel<T>(folder: string, body: (model: LanguageModel, backend
       freeModel(model);
     }
   } finally {
-    await backend.close();
+    backend.close();
   }
 }
 

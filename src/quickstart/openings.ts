@@ -15,9 +15,16 @@ export async function loadOpenings(path: string, heldOut: number, seed: number):
   try {
     lines = (await readFile(path, "utf8")).split("\n").filter((line) => line !== "");
   } catch (cause) {
-    throw new SparError("quickstart/openings-missing", `Reading the openings ${path}: ${(cause as Error).message}`, { hint: "The file is part of spar's package: install it again.", cause });
+    throw new SparError("quickstart/openings-missing", `Reading the openings ${path}: ${(cause as Error).message}`, {
+      hint: "The file is part of spar's package: install it again.",
+      cause,
+    });
   }
   const prompts = new Random(seed).shuffle([...new Set(lines.map((line) => (JSON.parse(line) as { prompt: string }).prompt))]);
-  if (prompts.length <= heldOut) throw new SparError("quickstart/openings-missing", `Reading the openings ${path}: expected more than ${heldOut}, got ${prompts.length}`);
+  if (prompts.length <= heldOut)
+    throw new SparError(
+      "quickstart/openings-missing",
+      `Reading the openings ${path}: expected more than ${heldOut}, got ${prompts.length}`,
+    );
   return { heldOut: prompts.slice(0, heldOut), train: prompts.slice(heldOut) };
 }

@@ -15,7 +15,15 @@ const flags = {
 
 let folder: string;
 const run = (name: string, options: Partial<QuickstartOptions> = {}): Promise<QuickstartResult> =>
-  runQuickstart({ seed: 1, outputDir: join(folder, name), version: "0.0.0", signal: new AbortController().signal, model, flags, ...options });
+  runQuickstart({
+    seed: 1,
+    outputDir: join(folder, name),
+    version: "0.0.0",
+    signal: new AbortController().signal,
+    model,
+    flags,
+    ...options,
+  });
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "spar-quickstart-"));
@@ -28,7 +36,19 @@ describe("runQuickstart", () => {
     const { report, files } = await run("first", { openStage: () => createFanOut([]), closeStage: (stage) => stages.push(stage) });
     expect(stages).toEqual(["model", "reward_model", "ppo", "report"]);
     expect((await readdir(join(folder, "first"))).sort()).toEqual(
-      ["config.yaml", "data", "events.jsonl", "metrics.jsonl", "ppo", "report.html", "report.json", "report.md", "reward", "run.json", "samples.jsonl"].sort(),
+      [
+        "config.yaml",
+        "data",
+        "events.jsonl",
+        "metrics.jsonl",
+        "ppo",
+        "report.html",
+        "report.json",
+        "report.md",
+        "reward",
+        "run.json",
+        "samples.jsonl",
+      ].sort(),
     );
     expect(JSON.parse(await readFile(files.json, "utf8"))).toEqual(report);
 
@@ -41,7 +61,10 @@ describe("runQuickstart", () => {
       const [low, high] = side.outside_interval;
       expect(low <= side.outside_positive_share && side.outside_positive_share <= high).toBe(true);
     }
-    expect(report.seconds).toBeCloseTo(report.stages.reduce((sum, stage) => sum + stage.seconds, 0), 1);
+    expect(report.seconds).toBeCloseTo(
+      report.stages.reduce((sum, stage) => sum + stage.seconds, 0),
+      1,
+    );
     expect(report.reward_model.heldout_pairs).toBeGreaterThan(200);
     expect(report.reward_model.heldout_accuracy).toBeGreaterThan(0);
     expect(report.samples.length).toBeGreaterThan(0);
@@ -49,12 +72,20 @@ describe("runQuickstart", () => {
 
     const rows = (await readFile(join(folder, "first", "samples.jsonl"), "utf8")).trim().split("\n");
     expect(rows.length).toBe(512);
-    const known = new Set((await readFile(join(folder, "first", "data", "openings", "train.jsonl"), "utf8")).trim().split("\n").map((line) => (JSON.parse(line) as { prompt: string }).prompt));
+    const known = new Set(
+      (await readFile(join(folder, "first", "data", "openings", "train.jsonl"), "utf8"))
+        .trim()
+        .split("\n")
+        .map((line) => (JSON.parse(line) as { prompt: string }).prompt),
+    );
     expect(known.size).toBe(768);
     for (const row of rows) expect(known.has((JSON.parse(row) as { prompt: string }).prompt)).toBe(false);
     const record = JSON.parse(await readFile(join(folder, "first", "run.json"), "utf8")) as { status: string; id: string };
     expect(record.status).toBe("finished");
-    expect(JSON.parse(await readFile(join(folder, "first", "ppo", "run.json"), "utf8"))).toMatchObject({ status: "finished", parent: record.id });
+    expect(JSON.parse(await readFile(join(folder, "first", "ppo", "run.json"), "utf8"))).toMatchObject({
+      status: "finished",
+      parent: record.id,
+    });
   });
 
   it("writes into no folder that holds something", async () => {

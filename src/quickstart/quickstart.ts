@@ -65,17 +65,27 @@ export async function runQuickstart(options: QuickstartOptions): Promise<Quickst
   const { outputDir, seed } = options;
   await mkdir(outputDir, { recursive: true });
   if ((await readdir(outputDir)).length > 0) {
-    throw new SparError("run/folder-not-empty", `quickstart: ${outputDir} is not empty: expected a new or empty folder`, { hint: "Choose another --output-dir, or leave it out." });
+    throw new SparError("run/folder-not-empty", `quickstart: ${outputDir} is not empty: expected a new or empty folder`, {
+      hint: "Choose another --output-dir, or leave it out.",
+    });
   }
   const lock = acquireRunLock(outputDir);
   try {
-    const directory = openRunDirectory(outputDir, { method: "quickstart", version: options.version, configYaml: `seed: ${seed}\noutput_dir: ${JSON.stringify(outputDir)}\n`, keepRows: false });
+    const directory = openRunDirectory(outputDir, {
+      method: "quickstart",
+      version: options.version,
+      configYaml: `seed: ${seed}\noutput_dir: ${JSON.stringify(outputDir)}\n`,
+      keepRows: false,
+    });
     try {
       const result = await runStages(options, directory);
       await directory.close("finished");
       return result;
     } catch (error) {
-      await directory.close(error instanceof InterruptedError ? "stopped" : "failed", error instanceof InterruptedError ? undefined : error);
+      await directory.close(
+        error instanceof InterruptedError ? "stopped" : "failed",
+        error instanceof InterruptedError ? undefined : error,
+      );
       throw error;
     }
   } finally {
@@ -89,7 +99,11 @@ async function runStages(options: QuickstartOptions, directory: RunDirectory): P
   const stages: { name: StageName; seconds: number }[] = [];
   const silent = createFanOut([]);
 
-  const runStage = async <T>(name: StageName, body: (tracker: Tracker) => Promise<T>, describe: (value: T) => StageResult = () => ({})): Promise<T> => {
+  const runStage = async <T>(
+    name: StageName,
+    body: (tracker: Tracker) => Promise<T>,
+    describe: (value: T) => StageResult = () => ({}),
+  ): Promise<T> => {
     const started = performance.now();
     const tracker = options.openStage?.(name) ?? silent;
     directory.event({ code: "stage/started", message: name });
@@ -98,10 +112,15 @@ async function runStages(options: QuickstartOptions, directory: RunDirectory): P
       value = await body(tracker);
     } catch (error) {
       await tracker.close("failed", error);
-      throw signal.aborted && !(error instanceof SparError) ? new InterruptedError(`Stopped in stage ${name}; what was done so far is in ${outputDir}.`) : error;
+      throw signal.aborted && !(error instanceof SparError)
+        ? new InterruptedError(`Stopped in stage ${name}; what was done so far is in ${outputDir}.`)
+        : error;
     }
     await tracker.close("finished");
-    if (signal.aborted) throw new InterruptedError(`Stopped in stage ${name}; what was done so far is in ${outputDir}.`, { hint: "The quickstart starts over when it is run again." });
+    if (signal.aborted)
+      throw new InterruptedError(`Stopped in stage ${name}; what was done so far is in ${outputDir}.`, {
+        hint: "The quickstart starts over when it is run again.",
+      });
     const seconds = (performance.now() - started) / 1000;
     stages.push({ name, seconds: round(seconds, 1) });
     directory.event({ code: "stage/finished", message: name, seconds });
@@ -111,17 +130,39 @@ async function runStages(options: QuickstartOptions, directory: RunDirectory): P
 
   const train = async (method: Method, tracker: Tracker, flags: readonly string[]): Promise<TrainingOutcome> => {
     const recipe = await loadRecipe({ method, configPath: recipeFiles[method as keyof typeof recipeFiles], flags });
-    return runRecipe(recipe, { version: options.version, signal, trackers: [{ name: "quickstart", tracker: keepOpen(tracker) }], parent: directory.record.id });
+    return runRecipe(recipe, {
+      version: options.version,
+      signal,
+      trackers: [{ name: "quickstart", tracker: keepOpen(tracker) }],
+      parent: directory.record.id,
+    });
   };
 
   const rewardFolder = join(outputDir, "reward");
   const policyFolder = join(outputDir, "ppo");
   const dataFolder = join(outputDir, "data");
-  const ppoFlags = ["--sft_model_path", base, "--reward_model_path", rewardFolder, "--dataset_name", join(dataFolder, "openings"), "--output_dir", policyFolder, "--seed", String(seed), ...(options.flags?.ppo ?? [])];
+  const ppoFlags = [
+    "--sft_model_path",
+    base,
+    "--reward_model_path",
+    rewardFolder,
+    "--dataset_name",
+    join(dataFolder, "openings"),
+    "--output_dir",
+    policyFolder,
+    "--seed",
+    String(seed),
+    ...(options.flags?.ppo ?? []),
+  ];
   const maxNewTokens = await readResponseLength(ppoFlags);
   const openings = await loadOpenings(openingsFile, heldOutOpenings, seed);
   const sample = (folder: string, prompts: readonly string[], tracker: Tracker): Promise<Sampled[]> =>
-    sampleCompletions(folder, prompts, { maxNewTokens, seed, signal, onProgress: (done) => tracker.progress({ stage: "sampling", done, total: prompts.length, unit: "completions" }) });
+    sampleCompletions(folder, prompts, {
+      maxNewTokens,
+      seed,
+      signal,
+      onProgress: (done) => tracker.progress({ stage: "sampling", done, total: prompts.length, unit: "completions" }),
+    });
 
   const { before, written } = await runStage(
     "model",
@@ -139,22 +180,46 @@ async function runStages(options: QuickstartOptions, directory: RunDirectory): P
       const { train: known, heldOut } = splitSentences(await loadSentences(), heldOutSentences, seed);
       const tokenizer = await loadTokenizer(base);
       const pairs = {
-        train: surroundPairs(pairSentences(known, pairingRounds, seed), tokenizer, { maxTokens: pairTokens, surroundings: written.map(({ ids }) => ids), seed }),
+        train: surroundPairs(pairSentences(known, pairingRounds, seed), tokenizer, {
+          maxTokens: pairTokens,
+          surroundings: written.map(({ ids }) => ids),
+          seed,
+        }),
         test: tokenisePairs(pairSentences(heldOut, 1, seed), tokenizer, pairTokens),
       };
       await mkdir(join(dataFolder, "reward"), { recursive: true });
       for (const [split, rows] of Object.entries(pairs)) await writeRows(join(dataFolder, "reward", `${split}.jsonl`), rows);
-      const flags = ["--model_name_or_path", base, "--dataset_name", join(dataFolder, "reward"), "--output_dir", rewardFolder, "--seed", String(seed), ...(options.flags?.reward ?? [])];
+      const flags = [
+        "--model_name_or_path",
+        base,
+        "--dataset_name",
+        join(dataFolder, "reward"),
+        "--output_dir",
+        rewardFolder,
+        "--seed",
+        String(seed),
+        ...(options.flags?.reward ?? []),
+      ];
       const { metrics } = await train("reward", tracker, flags);
-      return { train_pairs: pairs.train.length, heldout_pairs: pairs.test.length, heldout_accuracy: round(metrics["eval_accuracy"] ?? NaN, 4) };
+      return {
+        train_pairs: pairs.train.length,
+        heldout_pairs: pairs.test.length,
+        heldout_accuracy: round(metrics["eval_accuracy"] ?? NaN, 4),
+      };
     },
     (measured) => ({ rewardModel: measured }),
   );
 
   const outcome = await runStage("ppo", async (tracker) => {
     await mkdir(join(dataFolder, "openings"), { recursive: true });
-    await writeRows(join(dataFolder, "openings", "train.jsonl"), openings.train.map((prompt) => ({ prompt })));
-    await writeRows(join(dataFolder, "openings", "test.jsonl"), openings.heldOut.map((prompt) => ({ prompt })));
+    await writeRows(
+      join(dataFolder, "openings", "train.jsonl"),
+      openings.train.map((prompt) => ({ prompt })),
+    );
+    await writeRows(
+      join(dataFolder, "openings", "test.jsonl"),
+      openings.heldOut.map((prompt) => ({ prompt })),
+    );
     return train("ppo", tracker, ppoFlags);
   });
 
@@ -168,7 +233,10 @@ async function runStages(options: QuickstartOptions, directory: RunDirectory): P
   const report: QuickstartReport = {
     path: "rlhf",
     seed,
-    seconds: round(stages.reduce((sum, stage) => sum + stage.seconds, 0), 1),
+    seconds: round(
+      stages.reduce((sum, stage) => sum + stage.seconds, 0),
+      1,
+    ),
     stages,
     reward_model: rewardModel,
     before: sides.before.summary,
@@ -178,7 +246,10 @@ async function runStages(options: QuickstartOptions, directory: RunDirectory): P
   const files = { json: join(outputDir, "report.json"), markdown: join(outputDir, "report.md"), html: join(outputDir, "report.html") };
   await writeFile(files.json, `${JSON.stringify(report, undefined, 2)}\n`);
   await writeFile(files.markdown, renderMarkdown(report));
-  await writeFile(files.html, renderHtml({ report, sides, completions: { before, after }, curves: await loadCurves(policyFolder), version: options.version }));
+  await writeFile(
+    files.html,
+    renderHtml({ report, sides, completions: { before, after }, curves: await loadCurves(policyFolder), version: options.version }),
+  );
   return { report, files };
 }
 
@@ -194,7 +265,13 @@ async function loadCurves(folder: string): Promise<Curves> {
 
 /** The stage goes on after its training: the run must not close what the stage's owner gave. */
 function keepOpen(tracker: Tracker): Tracker {
-  return { metrics: (row) => tracker.metrics(row), samples: (rows) => tracker.samples(rows), event: (event) => tracker.event(event), progress: (progress) => tracker.progress(progress), close: async () => {} };
+  return {
+    metrics: (row) => tracker.metrics(row),
+    samples: (rows) => tracker.samples(rows),
+    event: (event) => tracker.event(event),
+    progress: (progress) => tracker.progress(progress),
+    close: async () => {},
+  };
 }
 
 /** The first held-out openings (they are in random order) whose completions differ: nobody chose them. */
@@ -206,7 +283,12 @@ export function pickSamples(before: readonly Sampled[], after: readonly Sampled[
 }
 
 function listSamples(step: number, sampled: readonly Sampled[], side: MeasuredSide): SampleRow[] {
-  return sampled.map(({ prompt, text }, i) => ({ step, prompt, completion: text, scores: { reward_model: side.scores[i], vader: side.outside[i] } }));
+  return sampled.map(({ prompt, text }, i) => ({
+    step,
+    prompt,
+    completion: text,
+    scores: { reward_model: side.scores[i], vader: side.outside[i] },
+  }));
 }
 
 async function writeRows(path: string, rows: readonly object[]): Promise<void> {

@@ -47,13 +47,31 @@ ${renderMethod(report)}
 function renderTiles({ before, after, reward_model: rewardModel }: QuickstartReport): string {
   const gain = 100 * (after.outside_positive_share - before.outside_positive_share);
   const tiles = [
-    { label: "positive completions", value: `${gain < 0 ? "−" : "+"}${Math.abs(gain).toFixed(0)}`, unit: "points", note: `${formatShare(before.outside_positive_share)} → ${formatShare(after.outside_positive_share)}, by an outside scorer` },
-    { label: "perplexity", value: `×${(after.perplexity / before.perplexity).toFixed(2)}`, unit: "", note: `${before.perplexity.toFixed(0)} → ${after.perplexity.toFixed(0)} under the untuned model; lower is plainer` },
+    {
+      label: "positive completions",
+      value: `${gain < 0 ? "−" : "+"}${Math.abs(gain).toFixed(0)}`,
+      unit: "points",
+      note: `${formatShare(before.outside_positive_share)} → ${formatShare(after.outside_positive_share)}, by an outside scorer`,
+    },
+    {
+      label: "perplexity",
+      value: `×${(after.perplexity / before.perplexity).toFixed(2)}`,
+      unit: "",
+      note: `${before.perplexity.toFixed(0)} → ${after.perplexity.toFixed(0)} under the untuned model; lower is plainer`,
+    },
     { label: "distance moved (KL)", value: after.kl.toFixed(1), unit: "nats", note: "a completion, from the untuned model" },
-    { label: "reward model, held out", value: (100 * rewardModel.heldout_accuracy).toFixed(0), unit: "%", note: `right on ${rewardModel.heldout_pairs} comparisons it has not seen` },
+    {
+      label: "reward model, held out",
+      value: (100 * rewardModel.heldout_accuracy).toFixed(0),
+      unit: "%",
+      note: `right on ${rewardModel.heldout_pairs} comparisons it has not seen`,
+    },
   ];
   return `<section class="tiles">${tiles
-    .map(({ label, value, unit, note }) => `<div class="tile"><p class="label">${label}</p><p class="value">${value}${unit === "" ? "" : `<small>${unit}</small>`}</p><p class="note">${note}</p></div>`)
+    .map(
+      ({ label, value, unit, note }) =>
+        `<div class="tile"><p class="label">${label}</p><p class="value">${value}${unit === "" ? "" : `<small>${unit}</small>`}</p><p class="note">${note}</p></div>`,
+    )
     .join("")}</section>`;
 }
 
@@ -63,7 +81,10 @@ function renderOutcome({ report, sides }: ReportPage): string {
     { name: "before", share: before.outside_positive_share, interval: before.outside_interval, kind: "before" },
     { name: "after", share: after.outside_positive_share, interval: after.outside_interval, kind: "after" },
   ]);
-  const rows = listFigures(report).map(({ name, before: left, after: right, meaning }) => `<tr><th scope="row">${name}<small>${meaning}</small></th><td>${left}</td><td>${right}</td></tr>`);
+  const rows = listFigures(report).map(
+    ({ name, before: left, after: right, meaning }) =>
+      `<tr><th scope="row">${name}<small>${meaning}</small></th><td>${left}</td><td>${right}</td></tr>`,
+  );
   return `<section><h2>Before and after</h2>
 <div class="pair">
 <figure class="card"><figcaption><b>Positive completions</b> share by VADER, 95 % interval</figcaption>${shares}</figure>
@@ -74,7 +95,10 @@ function renderOutcome({ report, sides }: ReportPage): string {
 
 function renderCurves(curves: Curves): string {
   if (curves.length === 0) return "";
-  const cards = curves.map((curve) => `<figure class="card"><figcaption><b>${curve.title}</b> ${curve.meaning}</figcaption>${renderCurve(curve, "episodes")}</figure>`);
+  const cards = curves.map(
+    (curve) =>
+      `<figure class="card"><figcaption><b>${curve.title}</b> ${curve.meaning}</figcaption>${renderCurve(curve, "episodes")}</figure>`,
+  );
   return `<section><h2>While it learnt</h2><p class="lead">PPO, over the episodes: one episode is one completion, sampled, scored and learnt from. Thin: each update; thick: smoothed.</p><div class="curves">${cards.join("")}</div></section>`;
 }
 
@@ -86,14 +110,26 @@ function renderSamples({ report, sides, completions }: ReportPage): string {
     const tone = outside >= 0.05 ? "up" : outside <= -0.05 ? "down" : "even";
     return `<div class="text ${kind}"><p><span class="prompt">${escapeHtml(prompt)}</span>${escapeHtml(text)}</p><p class="marks"><span class="side">${kind}</span><span class="mark ${tone}" title="VADER's compound score, −1 to 1">${tone === "up" ? "positive" : tone === "down" ? "negative" : "neutral"} ${formatSigned(outside)}</span><span class="mark" title="score of the reward model">reward ${formatSigned(score)}</span></p></div>`;
   };
-  const rows = report.samples.map((sample) => `<li>${cell("before", sample.prompt, sample.before)}${cell("after", sample.prompt, sample.after)}</li>`);
+  const rows = report.samples.map(
+    (sample) => `<li>${cell("before", sample.prompt, sample.before)}${cell("after", sample.prompt, sample.after)}</li>`,
+  );
   return `<section><h2>Samples</h2><p class="lead">The first held-out openings, which are in random order: nobody chose them. Temperature 1, the same random numbers on both sides.</p><ol class="samples">${rows.join("")}</ol></section>`;
 }
 
 function renderMethod({ stages, reward_model: rewardModel, before, after, seconds }: QuickstartReport): string {
-  const names: { [name: string]: string } = { model: "Load the model, sample", reward_model: "Reward model", ppo: "PPO", report: "Measure" };
-  const bar = stages.map(({ name, seconds: part }, i) => `<i class="part p${i}" style="flex-grow:${Math.max(part, seconds / 100).toFixed(2)}" title="${names[name] ?? name}: ${part.toFixed(1)} s"></i>`);
-  const legend = stages.map(({ name, seconds: part }, i) => `<li><i class="p${i}"></i>${names[name] ?? name}<b>${part.toFixed(0)} s</b></li>`);
+  const names: { [name: string]: string } = {
+    model: "Load the model, sample",
+    reward_model: "Reward model",
+    ppo: "PPO",
+    report: "Measure",
+  };
+  const bar = stages.map(
+    ({ name, seconds: part }, i) =>
+      `<i class="part p${i}" style="flex-grow:${Math.max(part, seconds / 100).toFixed(2)}" title="${names[name] ?? name}: ${part.toFixed(1)} s"></i>`,
+  );
+  const legend = stages.map(
+    ({ name, seconds: part }, i) => `<li><i class="p${i}"></i>${names[name] ?? name}<b>${part.toFixed(0)} s</b></li>`,
+  );
   return `<section><h2>How it was made</h2>
 <div class="card"><div class="time">${bar.join("")}</div><ul class="legend">${legend.join("")}</ul></div>
 <div class="prose">

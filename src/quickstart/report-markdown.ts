@@ -23,7 +23,9 @@ export function renderMarkdown(report: QuickstartReport): string {
     "",
     "| opening | before | after |",
     "|---|---|---|",
-    ...samples.slice(0, shownSamples).map((sample) => `| ${escapeCell(sample.prompt)} | ${escapeCell(sample.before)} | ${escapeCell(sample.after)} |`),
+    ...samples
+      .slice(0, shownSamples)
+      .map((sample) => `| ${escapeCell(sample.prompt)} | ${escapeCell(sample.before)} | ${escapeCell(sample.after)} |`),
     "",
     "## Time",
     "",

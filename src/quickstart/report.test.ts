@@ -5,8 +5,23 @@ import { renderHtml, type ReportPage } from "./report-html.ts";
 import { renderMarkdown } from "./report-markdown.ts";
 import { judgeReport, listFigures, type QuickstartReport, type SideReport } from "./report.ts";
 
-const before: SideReport = { mean_score: -0.2, outside_positive_share: 0.45, outside_interval: [0.39, 0.51], perplexity: 40, mean_length: 25, distinct_2: 0.8 };
-const after: SideReport & { kl: number } = { ...before, mean_score: 2.1, outside_positive_share: 0.8, outside_interval: [0.75, 0.84], perplexity: 38, distinct_2: 0.6, kl: 8.3 };
+const before: SideReport = {
+  mean_score: -0.2,
+  outside_positive_share: 0.45,
+  outside_interval: [0.39, 0.51],
+  perplexity: 40,
+  mean_length: 25,
+  distinct_2: 0.8,
+};
+const after: SideReport & { kl: number } = {
+  ...before,
+  mean_score: 2.1,
+  outside_positive_share: 0.8,
+  outside_interval: [0.75, 0.84],
+  perplexity: 38,
+  distinct_2: 0.6,
+  kl: 8.3,
+};
 
 function makeReport(change: Partial<typeof after> = {}): QuickstartReport {
   return {
@@ -32,16 +47,25 @@ describe("judgeReport", () => {
     ["perplexity above 1.5 times", { perplexity: 61 }],
     ["half of the bigrams gone", { distinct_2: 0.39 }],
   ])("says that the reward was gamed: %s", (_, change) => {
-    expect(judgeReport(makeReport(change))).toMatchObject({ worked: false, better: true, readable: false, headline: expect.stringContaining("gamed") as string });
+    expect(judgeReport(makeReport(change))).toMatchObject({
+      worked: false,
+      better: true,
+      readable: false,
+      headline: expect.stringContaining("gamed") as string,
+    });
   });
   it("does not take overlapping intervals for a proof", () => {
     expect(judgeReport(makeReport({ outside_positive_share: 0.5, outside_interval: [0.44, 0.56] })).headline).toContain("Not proven");
   });
   it("says how many points were lost", () => {
-    expect(judgeReport(makeReport({ outside_positive_share: 0.4, outside_interval: [0.34, 0.46] })).headline).toBe("It did not work: 5 points fewer positive completions.");
+    expect(judgeReport(makeReport({ outside_positive_share: 0.4, outside_interval: [0.34, 0.46] })).headline).toBe(
+      "It did not work: 5 points fewer positive completions.",
+    );
   });
   it("does not call an unchanged share a loss", () => {
-    expect(judgeReport(makeReport({ outside_positive_share: 0.45, outside_interval: [0.39, 0.51] })).headline).toBe("It did not work: as many positive completions as before.");
+    expect(judgeReport(makeReport({ outside_positive_share: 0.45, outside_interval: [0.39, 0.51] })).headline).toBe(
+      "It did not work: as many positive completions as before.",
+    );
   });
 });
 
@@ -86,10 +110,15 @@ describe("axes", () => {
 });
 
 describe("the pages", () => {
-  const sampled = (text: string): ReportPage["completions"]["before"] => [{ prompt: "a <b>film</b>", promptIds: [1], text, ids: [2, 3], logprob: -4 }];
+  const sampled = (text: string): ReportPage["completions"]["before"] => [
+    { prompt: "a <b>film</b>", promptIds: [1], text, ids: [2, 3], logprob: -4 },
+  ];
   const page: ReportPage = {
     report: makeReport(),
-    sides: { before: { summary: before, kl: 0, scores: [-1], outside: [-0.4] }, after: { summary: after, kl: 8.3, scores: [2], outside: [0.7] } },
+    sides: {
+      before: { summary: before, kl: 0, scores: [-1], outside: [-0.4] },
+      after: { summary: after, kl: 8.3, scores: [2], outside: [0.7] },
+    },
     completions: { before: sampled(" is | bad"), after: sampled(" is & good") },
     curves: parseCurves('{"step":1,"objective/kl":0}\n{"step":2,"objective/kl":2}'),
     version: "1.2.3",

@@ -77,14 +77,29 @@ export function formatInterval([low, high]: readonly [number, number]): string {
 
 /** The rows of every table of before and after. */
 export function listFigures({ before, after }: QuickstartReport): { name: string; before: string; after: string; meaning: string }[] {
-  const row = (name: string, meaning: string, show: (side: SideReport) => string): { name: string; before: string; after: string; meaning: string } => ({ name, before: show(before), after: show(after), meaning });
+  const row = (
+    name: string,
+    meaning: string,
+    show: (side: SideReport) => string,
+  ): { name: string; before: string; after: string; meaning: string } => ({ name, before: show(before), after: show(after), meaning });
   return [
-    row("positive, outside scorer", "share of completions that VADER finds positive; nothing was trained on it", (side) => `${formatShare(side.outside_positive_share)} (${formatInterval(side.outside_interval)})`),
+    row(
+      "positive, outside scorer",
+      "share of completions that VADER finds positive; nothing was trained on it",
+      (side) => `${formatShare(side.outside_positive_share)} (${formatInterval(side.outside_interval)})`,
+    ),
     row("mean reward", "by the reward model learnt from people's labels: what PPO maximised", (side) => formatSigned(side.mean_score)),
     row("perplexity", "of the completions under the untuned model: how strange the text is to it", (side) => side.perplexity.toFixed(1)),
-    row("distinct bigrams", "different pairs of neighbouring words ÷ all: low where a model repeats itself", (side) => formatShare(side.distinct_2)),
+    row("distinct bigrams", "different pairs of neighbouring words ÷ all: low where a model repeats itself", (side) =>
+      formatShare(side.distinct_2),
+    ),
     row("mean length", "tokens a completion", (side) => side.mean_length.toFixed(1)),
-    { name: "KL", meaning: "distance from the untuned model, nats a completion: what the reward cost", before: "0", after: after.kl.toFixed(2) },
+    {
+      name: "KL",
+      meaning: "distance from the untuned model, nats a completion: what the reward cost",
+      before: "0",
+      after: after.kl.toFixed(2),
+    },
   ];
 }
 

@@ -1,5 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { loadSentences, normaliseText, pairSentences, parseSentences, splitSentences, surroundPairs, tokenisePairs, type Sentence } from "./sentences.ts";
+import {
+  loadSentences,
+  normaliseText,
+  pairSentences,
+  parseSentences,
+  splitSentences,
+  surroundPairs,
+  tokenisePairs,
+  type Sentence,
+} from "./sentences.ts";
 
 describe("loadSentences", () => {
   it("finds 3,000 sentences, half of them positive", async () => {
@@ -12,7 +21,15 @@ describe("loadSentences", () => {
 
 describe("parseSentences", () => {
   it("leaves the empty element out", () => {
-    expect(parseSentences([{ text: "Good.", class: 1 }, { text: "", class: null }], "x.json")).toEqual([{ text: "good .", positive: true }]);
+    expect(
+      parseSentences(
+        [
+          { text: "Good.", class: 1 },
+          { text: "", class: null },
+        ],
+        "x.json",
+      ),
+    ).toEqual([{ text: "good .", positive: true }]);
   });
   it("names the file where it is no list", () => {
     expect(() => parseSentences({}, "x.json")).toThrow(/x\.json: expected a list/);
@@ -22,7 +39,7 @@ describe("parseSentences", () => {
 describe("normaliseText", () => {
   it.each([
     ["Wow... Loved this place.", "wow . . . loved this place ."],
-    ['It\u2019s "good", really!', "it's \" good \" , really !"],
+    ['It\u2019s "good", really!', 'it\'s " good " , really !'],
     ["Cost $3.50  (cheap)", "cost $3.50 ( cheap )"],
     ["  ", ""],
   ])("%j", (text, expected) => {
@@ -70,7 +87,9 @@ const tokenizer = { encode: (text: string) => text.split(" ").map(Number), eosId
 
 describe("tokenisePairs", () => {
   it("closes what is whole and cuts what is longer", () => {
-    expect(tokenisePairs([{ chosen: "5 6", rejected: "5 6 7 8" }], tokenizer, 3)).toEqual([{ chosen: "5 6", rejected: "5 6 7 8", chosen_ids: [5, 6, 1], rejected_ids: [5, 6, 7] }]);
+    expect(tokenisePairs([{ chosen: "5 6", rejected: "5 6 7 8" }], tokenizer, 3)).toEqual([
+      { chosen: "5 6", rejected: "5 6 7 8", chosen_ids: [5, 6, 1], rejected_ids: [5, 6, 7] },
+    ]);
   });
 });
 
@@ -95,6 +114,8 @@ describe("surroundPairs", () => {
     expect(surroundPairs(pairs, tokenizer, { ...options, seed: 4 })).not.toEqual(made);
   });
   it("leaves a sentence without room alone", () => {
-    expect(surroundPairs([{ chosen: "2 3 4 5 6 7 8 9", rejected: "2" }], tokenizer, options)[0].chosen_ids).toEqual([2, 3, 4, 5, 6, 7, 8, 9]);
+    expect(surroundPairs([{ chosen: "2 3 4 5 6 7 8 9", rejected: "2" }], tokenizer, options)[0].chosen_ids).toEqual([
+      2, 3, 4, 5, 6, 7, 8, 9,
+    ]);
   });
 });

@@ -32,7 +32,10 @@ export async function loadSentences(): Promise<Sentence[]> {
         return parseSentences(JSON.parse(await readFile(path, "utf8")) as unknown, path);
       } catch (cause) {
         if (cause instanceof SparError) throw cause;
-        throw new SparError("quickstart/sentences-missing", `Reading the labelled sentences ${path}: ${(cause as Error).message}`, { hint: "Install spar's packages again: npm ci", cause });
+        throw new SparError("quickstart/sentences-missing", `Reading the labelled sentences ${path}: ${(cause as Error).message}`, {
+          hint: "Install spar's packages again: npm ci",
+          cause,
+        });
       }
     }),
   );
@@ -41,9 +44,16 @@ export async function loadSentences(): Promise<Sentence[]> {
 
 /** Rows `{text, class: 1 | 0}`; each file ends with an empty one, which is left out. */
 export function parseSentences(rows: unknown, path: string): Sentence[] {
-  if (!Array.isArray(rows)) throw new SparError("quickstart/sentences-missing", `Reading the labelled sentences ${path}: expected a list of {text, class}, got ${typeof rows}`);
+  if (!Array.isArray(rows))
+    throw new SparError(
+      "quickstart/sentences-missing",
+      `Reading the labelled sentences ${path}: expected a list of {text, class}, got ${typeof rows}`,
+    );
   return (rows as { text?: unknown; class?: unknown }[])
-    .filter((row): row is { text: string; class: number } => typeof row.text === "string" && row.text.trim() !== "" && (row.class === 0 || row.class === 1))
+    .filter(
+      (row): row is { text: string; class: number } =>
+        typeof row.text === "string" && row.text.trim() !== "" && (row.class === 0 || row.class === 1),
+    )
     .map((row) => ({ text: normaliseText(row.text), positive: row.class === 1 }));
 }
 
@@ -61,7 +71,11 @@ export function normaliseText(text: string): string {
 }
 
 /** Splits by sentence, so that no text stands on both sides (some are there twice), with the same share of positive ones. */
-export function splitSentences(sentences: readonly Sentence[], heldOutShare: number, seed: number): { train: Sentence[]; heldOut: Sentence[] } {
+export function splitSentences(
+  sentences: readonly Sentence[],
+  heldOutShare: number,
+  seed: number,
+): { train: Sentence[]; heldOut: Sentence[] } {
   const random = new Random(seed);
   const labels = new Map<string, boolean | "both">();
   // A text that was labelled both ways says nothing.
@@ -108,13 +122,19 @@ export function tokenisePairs(pairs: readonly Pair[], tokenizer: PairTokenizer, 
  * its own. The reward model will judge such text. Labelled sentences alone would teach it nothing about which of its features to
  * trust there, and the policy would find the others.
  */
-export function surroundPairs(pairs: readonly Pair[], tokenizer: PairTokenizer, { maxTokens, surroundings, seed }: { maxTokens: number; surroundings: readonly (readonly number[])[]; seed: number }): TokenizedPair[] {
+export function surroundPairs(
+  pairs: readonly Pair[],
+  tokenizer: PairTokenizer,
+  { maxTokens, surroundings, seed }: { maxTokens: number; surroundings: readonly (readonly number[])[]; seed: number },
+): TokenizedPair[] {
   const random = new Random(seed);
   const encode = (text: string): number[] => {
     const ids = tokenizer.encode(text);
     const room = maxTokens - ids.length;
     if (room < 2 || random.uniform() < 0.5) return closeText(ids, tokenizer).slice(0, maxTokens);
-    const around = surroundings[random.integer(surroundings.length)].slice(0, 1 + random.integer(room)).filter((id) => id !== tokenizer.eosId);
+    const around = surroundings[random.integer(surroundings.length)]
+      .slice(0, 1 + random.integer(room))
+      .filter((id) => id !== tokenizer.eosId);
     const before = random.integer(around.length + 1);
     return [...around.slice(0, before), ...ids, ...around.slice(before)];
   };

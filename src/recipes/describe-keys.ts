@@ -34,7 +34,8 @@ export async function renderKeysDocument(): Promise<string> {
   const described = new Map<Method, KeyDescription[]>();
   for (const method of methods) described.set(method, await describeKeys(method));
   const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
-  const row = (entry: KeyDescription): string => `| \`${entry.key}\` | \`${cell(entry.default)}\` | ${cell(entry.expects)} | ${cell(entry.description)} |`;
+  const row = (entry: KeyDescription): string =>
+    `| \`${entry.key}\` | \`${cell(entry.default)}\` | ${cell(entry.expects)} | ${cell(entry.description)} |`;
   const head = ["| key | default | value | meaning |", "|---|---|---|---|"];
   const findIn = (method: Method, key: string): KeyDescription | undefined => described.get(method)?.find((entry) => entry.key === key);
   const shared = described.get("sft")!.filter((entry) => methods.every((method) => findIn(method, entry.key) !== undefined));
@@ -61,18 +62,40 @@ export async function renderKeysDocument(): Promise<string> {
     });
     lines.push("", `## ${method}`, "", ...head, ...own.map(row));
   }
-  lines.push("", "## Other names", "", "Older and other names that are understood where the method has the key:", "", "| written | means |", "|---|---|");
+  lines.push(
+    "",
+    "## Other names",
+    "",
+    "Older and other names that are understood where the method has the key:",
+    "",
+    "| written | means |",
+    "|---|---|",
+  );
   for (const [alias, key] of Object.entries(keyAliases)) lines.push(`| \`${alias}\` | \`${key}\` |`);
   lines.push("| `group_by_length: true` | `train_sampling_strategy: group_by_length` |");
-  lines.push("", "## Features that are not there", "", "These keys pass at the value that leaves the feature off; another value is an error.", "", "| key | feature | off |", "|---|---|---|");
+  lines.push(
+    "",
+    "## Features that are not there",
+    "",
+    "These keys pass at the value that leaves the feature off; another value is an error.",
+    "",
+    "| key | feature | off |",
+    "|---|---|---|",
+  );
   for (const [key, rule] of Object.entries(unavailableKeys)) lines.push(`| \`${key}\` | ${rule.feature} | \`${rule.off}\` |`);
   lines.push(
     "",
     "## Keys that mean nothing here",
     "",
     "Accepted with any value, and named in one line when a run starts:",
-    `${[...ignoredKeys].sort().map((key) => `\`${key}\``).join(", ")}.`,
-    `For \`ppo\` also, as TRL computes them itself: ${[...ignoredPPOKeys].sort().map((key) => `\`${key}\``).join(", ")}.`,
+    `${[...ignoredKeys]
+      .sort()
+      .map((key) => `\`${key}\``)
+      .join(", ")}.`,
+    `For \`ppo\` also, as TRL computes them itself: ${[...ignoredPPOKeys]
+      .sort()
+      .map((key) => `\`${key}\``)
+      .join(", ")}.`,
     "",
     "## Differences from TRL",
     "",

@@ -18,7 +18,10 @@ async function problemsOf(promise: Promise<unknown>): Promise<string[]> {
   );
   expect(error).toBeInstanceOf(SparError);
   expect((error as SparError).code).toBe("recipe/invalid");
-  return (error as SparError).message.split("\n").slice(1).map((line) => line.trim());
+  return (error as SparError).message
+    .split("\n")
+    .slice(1)
+    .map((line) => line.trim());
 }
 
 test("absent keys mean TRL's defaults", async () => {
@@ -113,13 +116,38 @@ env:
   TOKENIZERS_PARALLELISM: false
 `,
   );
-  expect(recipe.config).toMatchObject({ packing: true, save_strategy: "no", report_to: [], eos_token: "<|im_end|>", num_train_epochs: 1, dtype: "bfloat16" });
-  const absent = { name: null, data_dir: null, data_files: null, columns: null, fraction: null, weight: null, revision: null, sample_by: null, task: null };
+  expect(recipe.config).toMatchObject({
+    packing: true,
+    save_strategy: "no",
+    report_to: [],
+    eos_token: "<|im_end|>",
+    num_train_epochs: 1,
+    dtype: "bfloat16",
+  });
+  const absent = {
+    name: null,
+    data_dir: null,
+    data_files: null,
+    columns: null,
+    fraction: null,
+    weight: null,
+    revision: null,
+    sample_by: null,
+    task: null,
+  };
   expect(recipe.config.datasets).toEqual([
     { ...absent, path: "json", data_files: "train.jsonl", split: "train" },
     { ...absent, path: "trl-lib/Capybara", split: "train[:10%]" },
   ]);
-  expect(recipe.ignored).toEqual(["attn_implementation", "gradient_checkpointing_kwargs", "bf16", "deepspeed", "lora_r", "push_to_hub", "dtype"]);
+  expect(recipe.ignored).toEqual([
+    "attn_implementation",
+    "gradient_checkpointing_kwargs",
+    "bf16",
+    "deepspeed",
+    "lora_r",
+    "push_to_hub",
+    "dtype",
+  ]);
   expect(recipe.env).toEqual({ TOKENIZERS_PARALLELISM: "false" });
 });
 
@@ -225,7 +253,14 @@ test("flags win over the file, in every way of writing them", async () => {
     assistant_only_loss: false,
   });
   expect(config.datasets).toMatchObject([{ path: "json", data_files: ["a.jsonl"] }]);
-  const ppo = await parse("ppo", "sft_model_path: a\ndataset_name: b\n", ["--reward_funcs", "rule:length", "./x.mjs", "--reward-weights", "1", "-0.5"]);
+  const ppo = await parse("ppo", "sft_model_path: a\ndataset_name: b\n", [
+    "--reward_funcs",
+    "rule:length",
+    "./x.mjs",
+    "--reward-weights",
+    "1",
+    "-0.5",
+  ]);
   expect(ppo.config).toMatchObject({ reward_funcs: ["rule:length", "./x.mjs"], reward_weights: [1, -0.5] });
   const resumed = await parse("sft", minimal, ["--resume", "out/checkpoint-5"]);
   expect(resumed.config.resume_from_checkpoint).toBe("out/checkpoint-5");

@@ -39,17 +39,28 @@ async function readRecipeFile(path: string): Promise<string> {
   } catch (cause) {
     const reason = (cause as NodeJS.ErrnoException).code;
     const what = reason === "ENOENT" ? "no such file" : reason === "EISDIR" ? "it is a folder" : (cause as Error).message;
-    throw new SparError("recipe/not-readable", `cannot read the recipe ${path}: ${what}`, { hint: "--config takes the path of a YAML file.", cause });
+    throw new SparError("recipe/not-readable", `cannot read the recipe ${path}: ${what}`, {
+      hint: "--config takes the path of a YAML file.",
+      cause,
+    });
   }
 }
 
 /** @throws SparError `recipe/not-readable`, `recipe/invalid` with every problem of file and flags. */
 export async function loadRecipe(options: LoadRecipeOptions): Promise<ResolvedRecipe> {
   const text = options.configPath === undefined ? undefined : await readRecipeFile(options.configPath);
-  return parseRecipe({ method: options.method, flags: options.flags, yaml: text === undefined ? undefined : { text, file: options.configPath! } });
+  return parseRecipe({
+    method: options.method,
+    flags: options.flags,
+    yaml: text === undefined ? undefined : { text, file: options.configPath! },
+  });
 }
 
-export type ParseRecipeOptions = { method: Method; yaml?: { text: string; file: string } | undefined; flags?: readonly string[] | undefined };
+export type ParseRecipeOptions = {
+  method: Method;
+  yaml?: { text: string; file: string } | undefined;
+  flags?: readonly string[] | undefined;
+};
 
 function show(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
@@ -58,7 +69,8 @@ function show(value: unknown): string {
 
 /** As loadRecipe, from text. */
 export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptions): Promise<ResolvedRecipe> {
-  const { configSchemas, datasetKeys, defaultWhenNull, getFieldInfo, ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } = await import("../trainers/configs.ts");
+  const { configSchemas, datasetKeys, defaultWhenNull, getFieldInfo, ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } =
+    await import("../trainers/configs.ts");
   const schema = configSchemas[method];
   const shape: { [key: string]: Parameters<typeof getFieldInfo>[0] } = schema.shape;
   const isIgnored = (key: string): boolean => ignoredKeys.has(key) || (method === "ppo" && ignoredPPOKeys.has(key));
@@ -120,7 +132,10 @@ export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptio
     if (isUnavailable(key)) {
       const rule = unavailableKeys[key]!;
       const value = entry.value === "false" || entry.value === "null" || entry.value === "None" ? null : entry.value;
-      if (!rule.isOff(value)) problems.push(`${place}: ${entry.key}: ${rule.feature}: not part of this version; expected ${rule.off}, found ${show(entry.value)}`);
+      if (!rule.isOff(value))
+        problems.push(
+          `${place}: ${entry.key}: ${rule.feature}: not part of this version; expected ${rule.off}, found ${show(entry.value)}`,
+        );
       else if (key === "optim" && !/^adamw_torch(_fused)?$/.test(String(value ?? "adamw_torch"))) ignored.push("optim");
       return;
     }
@@ -170,8 +185,12 @@ export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptio
 type Issue = { code?: string | undefined; path: PropertyKey[]; message: string; keys?: string[]; input?: unknown };
 
 function describeIssue(issue: Issue, entry: RecipeEntry | undefined, expects: string | undefined, innerKeys: readonly string[]): string {
-  const name = issue.path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("").slice(1);
-  if (issue.code === "custom") return entry === undefined || issue.message.includes("is missing") ? issue.message : `${name}: ${issue.message}`;
+  const name = issue.path
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+    .join("")
+    .slice(1);
+  if (issue.code === "custom")
+    return entry === undefined || issue.message.includes("is missing") ? issue.message : `${name}: ${issue.message}`;
   if (entry === undefined) return `${name}: ${issue.message}`;
   if (issue.code === "unrecognized_keys") {
     const [unknown = ""] = issue.keys ?? [];
@@ -179,7 +198,9 @@ function describeIssue(issue: Issue, entry: RecipeEntry | undefined, expects: st
     return `${name}: unknown key ${unknown}${nearest === undefined ? "" : `; did you mean ${nearest}?`}`;
   }
   if (issue.path.length === 1) return `${entry.key}: expected ${expects ?? "another value"}, found ${show(entry.value)}`;
-  const inner = issue.path.slice(1).reduce<unknown>((value, part) => (value as { [key: PropertyKey]: unknown } | undefined)?.[part], entry.value);
+  const inner = issue.path
+    .slice(1)
+    .reduce<unknown>((value, part) => (value as { [key: PropertyKey]: unknown } | undefined)?.[part], entry.value);
   const expected = issue.message.replace(/^Invalid input: expected ([^,]+).*$/, "$1");
   return inner === undefined ? `${name} is missing: expected ${expected}` : `${name}: expected ${expected}, found ${show(inner)}`;
 }

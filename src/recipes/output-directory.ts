@@ -8,8 +8,16 @@ const ownFiles = new Set(["run.json", "config.yaml", "metrics.jsonl", "samples.j
 
 function describeFailure(folder: string, cause: unknown): SparError {
   const code = (cause as NodeJS.ErrnoException).code;
-  const reason = code === "EEXIST" || code === "ENOTDIR" ? "a file is in the way" : code === "EROFS" ? "the file system is read-only" : (cause as Error).message;
-  return new SparError("run/folder-not-writable", `cannot make output_dir ${folder}: ${reason}`, { hint: "Choose another output_dir.", cause });
+  const reason =
+    code === "EEXIST" || code === "ENOTDIR"
+      ? "a file is in the way"
+      : code === "EROFS"
+        ? "the file system is read-only"
+        : (cause as Error).message;
+  return new SparError("run/folder-not-writable", `cannot make output_dir ${folder}: ${reason}`, {
+    hint: "Choose another output_dir.",
+    cause,
+  });
 }
 
 /** Makes the folder and its parents. */
@@ -32,7 +40,9 @@ export function claimOutputDirectory(folder: string, options: { resume: boolean;
   if (names.length === 0 || options.resume) return;
   if (!options.overwrite) {
     const isRun = names.includes("run.json");
-    const found = isRun ? "the files of an earlier run" : `${names.length} file${names.length === 1 ? "" : "s"} (${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""})`;
+    const found = isRun
+      ? "the files of an earlier run"
+      : `${names.length} file${names.length === 1 ? "" : "s"} (${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""})`;
     throw new SparError("run/folder-not-empty", `output_dir ${folder} is not empty: expected a new or empty folder, found ${found}`, {
       hint: `--resume goes on with the run, --overwrite_output_dir starts over, or choose another --output_dir.`,
     });

@@ -8,7 +8,11 @@ const secretName = /TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|API_?KEY/i;
  * Every key with its value. How this one start was asked for (resume, overwrite) is not part of what the run is, and
  * values of secret-looking variables stay out of the folder.
  */
-export async function renderRecipe(method: Method, config: { readonly [key: string]: unknown }, env: { readonly [name: string]: string }): Promise<string> {
+export async function renderRecipe(
+  method: Method,
+  config: { readonly [key: string]: unknown },
+  env: { readonly [name: string]: string },
+): Promise<string> {
   const { stringify } = await import("yaml");
   const shownEnv = Object.fromEntries(Object.entries(env).filter(([name]) => !secretName.test(name)));
   const hidden = Object.keys(env).filter((name) => secretName.test(name));

@@ -22,7 +22,10 @@ const rows = (name: string): { [key: string]: unknown }[] =>
     .map((line) => JSON.parse(line) as { [key: string]: unknown });
 
 function makeRecipe(...flags: string[]) {
-  return parseRecipe({ method: "sft", flags: ["--model-name-or-path", "m", "--dataset-name", "d", "--output-dir", join(folder, "out"), ...flags] });
+  return parseRecipe({
+    method: "sft",
+    flags: ["--model-name-or-path", "m", "--dataset-name", "d", "--output-dir", join(folder, "out"), ...flags],
+  });
 }
 
 function collect(): { events: RunEvent[]; tracker: Tracker } {
@@ -45,7 +48,15 @@ test("a run leaves its files, and gives the folder back", async () => {
   const recipe = await makeRecipe("--bf16", "--report_to", "tensorboard", "wandb");
   const outcome = await runRecipe(recipe, { ...options, train: trainFrom(0, 3) });
   expect(outcome).toMatchObject({ status: "finished", steps: 3 });
-  expect(JSON.parse(read("run.json"))).toMatchObject({ schema_version: 1, method: "sft", status: "finished", pid: process.pid, spar: "1.2.3", error: null, parent: null });
+  expect(JSON.parse(read("run.json"))).toMatchObject({
+    schema_version: 1,
+    method: "sft",
+    status: "finished",
+    pid: process.pid,
+    spar: "1.2.3",
+    error: null,
+    parent: null,
+  });
   expect(rows("metrics.jsonl").map((row) => row["step"])).toEqual([1, 2, 3]);
   expect(rows("events.jsonl").map((row) => row["code"])).toEqual(["recipe/keys-ignored", "tracking/not-available"]);
   expect(read("config.yaml")).toBe(recipe.yamlText);
@@ -56,7 +67,9 @@ test("a run leaves its files, and gives the folder back", async () => {
 test("a folder that is not empty is only touched when asked to", async () => {
   await runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 2) });
   const before = read("metrics.jsonl");
-  await expect(runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 1) })).rejects.toMatchObject({ code: "run/folder-not-empty" });
+  await expect(runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 1) })).rejects.toMatchObject({
+    code: "run/folder-not-empty",
+  });
   expect(read("metrics.jsonl")).toBe(before);
   mkdirSync(join(folder, "out", "checkpoint-7"));
   writeFileSync(join(folder, "out", "mine.txt"), "keep me");
@@ -70,7 +83,11 @@ test("resume cuts the logs back to the checkpoint and keeps the run's id", async
   await runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 5, "stopped") });
   const { id } = JSON.parse(read("run.json")) as { id: string };
   const seen = collect();
-  await runRecipe(await makeRecipe("--resume"), { ...options, trackers: [{ name: "seen", tracker: seen.tracker }], train: trainFrom(3, 6) });
+  await runRecipe(await makeRecipe("--resume"), {
+    ...options,
+    trackers: [{ name: "seen", tracker: seen.tracker }],
+    train: trainFrom(3, 6),
+  });
   expect(rows("metrics.jsonl").map((row) => row["step"])).toEqual([1, 2, 3, 4, 5, 6]);
   expect(seen.events).toMatchObject([{ code: "run/resumed", step: 3 }]);
   expect(JSON.parse(read("run.json"))).toMatchObject({ id, status: "finished" });
@@ -79,14 +96,22 @@ test("resume cuts the logs back to the checkpoint and keeps the run's id", async
 
 test("resume without a checkpoint starts over and says so; of a finished run changes nothing; of a longer one goes on", async () => {
   const first = collect();
-  await runRecipe(await makeRecipe("--resume", "--max-steps", "2"), { ...options, trackers: [{ name: "seen", tracker: first.tracker }], train: trainFrom(0, 2) });
+  await runRecipe(await makeRecipe("--resume", "--max-steps", "2"), {
+    ...options,
+    trackers: [{ name: "seen", tracker: first.tracker }],
+    train: trainFrom(0, 2),
+  });
   expect(first.events).toMatchObject([{ code: "run/no-checkpoint" }]);
   const before = readdirSync(join(folder, "out")).map((name) => [name, read(name)]);
   const second = collect();
   const never = async (): Promise<never> => {
     throw new Error("not to be called");
   };
-  const outcome = await runRecipe(await makeRecipe("--resume", "--max-steps", "2"), { ...options, trackers: [{ name: "seen", tracker: second.tracker }], train: never });
+  const outcome = await runRecipe(await makeRecipe("--resume", "--max-steps", "2"), {
+    ...options,
+    trackers: [{ name: "seen", tracker: second.tracker }],
+    train: never,
+  });
   expect(outcome).toMatchObject({ status: "finished", steps: 2 });
   expect(second.events).toMatchObject([{ code: "run/already-finished" }]);
   expect(readdirSync(join(folder, "out")).map((name) => [name, read(name)])).toEqual(before);
@@ -98,9 +123,16 @@ test("resume says which keys changed, and refuses another method's folder", asyn
   await runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 2, "stopped") });
   const seen = collect();
   const trackers = [{ name: "seen", tracker: seen.tracker }];
-  await runRecipe(await makeRecipe("--resume", "--learning-rate", "0.5", "--run_name", "x"), { ...options, trackers, train: trainFrom(1, 2, "stopped") });
+  await runRecipe(await makeRecipe("--resume", "--learning-rate", "0.5", "--run_name", "x"), {
+    ...options,
+    trackers,
+    train: trainFrom(1, 2, "stopped"),
+  });
   expect(seen.events).toMatchObject([{ code: "run/recipe-changed", keys: ["learning_rate"] }, { code: "run/resumed" }]);
-  const other = await parseRecipe({ method: "reward", flags: ["--model-name-or-path", "m", "--dataset-name", "d", "--output-dir", join(folder, "out"), "--resume"] });
+  const other = await parseRecipe({
+    method: "reward",
+    flags: ["--model-name-or-path", "m", "--dataset-name", "d", "--output-dir", join(folder, "out"), "--resume"],
+  });
   await expect(runRecipe(other, { ...options, train: trainFrom(0, 1) })).rejects.toMatchObject({ code: "run/other-method" });
 });
 
@@ -142,7 +174,9 @@ test("the control file reaches the training", async () => {
 
 test("output_dir that is a file", async () => {
   writeFileSync(join(folder, "out"), "");
-  await expect(runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 1) })).rejects.toMatchObject({ code: "run/folder-not-writable" });
+  await expect(runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 1) })).rejects.toMatchObject({
+    code: "run/folder-not-writable",
+  });
 });
 
 test("rows that cannot be written end the run, and run.json says so", async () => {

@@ -4,7 +4,17 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { explainFileError, removeAsides } from "../checkpoint/index.ts";
 import { InterruptedError, SparError } from "../internal/errors.ts";
-import { acquireRunLock, createFanOut, createTrackers, lockFileName, openRunDirectory, readRunRecord, type NamedTracker, type RunDirectory, type Tracker } from "../tracking/index.ts";
+import {
+  acquireRunLock,
+  createFanOut,
+  createTrackers,
+  lockFileName,
+  openRunDirectory,
+  readRunRecord,
+  type NamedTracker,
+  type RunDirectory,
+  type Tracker,
+} from "../tracking/index.ts";
 import type { TrainingContext, TrainingOutcome } from "../trainers/configs.ts";
 import type { ResolvedRecipe } from "./load.ts";
 import { claimOutputDirectory, makeOutputDirectory, readLastMetrics } from "./output-directory.ts";
@@ -40,7 +50,15 @@ export type RunRecipeOptions = {
 const extentKeys = new Set(["max_steps", "num_train_epochs", "total_episodes"]);
 
 /** How a run is watched, not what it is. */
-const watchingKeys = new Set(["resume_from_checkpoint", "overwrite_output_dir", "output_dir", "report_to", "run_name", "save_total_limit", "env"]);
+const watchingKeys = new Set([
+  "resume_from_checkpoint",
+  "overwrite_output_dir",
+  "output_dir",
+  "report_to",
+  "run_name",
+  "save_total_limit",
+  "env",
+]);
 
 type Config = { readonly [key: string]: unknown };
 
@@ -75,9 +93,13 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
   try {
     const record = resume === false ? undefined : readRunRecord(folder);
     if (record !== undefined && record.method !== recipe.method) {
-      throw new SparError("run/other-method", `cannot resume: expected a run of ${recipe.method} in ${folder}, found one of ${record.method}`, {
-        hint: `Resume it with spar ${record.method}, or choose another --output_dir.`,
-      });
+      throw new SparError(
+        "run/other-method",
+        `cannot resume: expected a run of ${recipe.method} in ${folder}, found one of ${record.method}`,
+        {
+          hint: `Resume it with spar ${record.method}, or choose another --output_dir.`,
+        },
+      );
     }
     const earlier = resume === false ? undefined : await readEarlierConfig(folder);
     const changed = earlier === undefined ? [] : findChangedKeys(earlier, config);

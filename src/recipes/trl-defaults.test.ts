@@ -11,12 +11,17 @@ const needed = { model_name_or_path: "m", dataset_name: "d" };
 /** Where spar's defaults are not TRL's; docs/recipe-keys.md says why. */
 const differences = { sft: [], reward: [], ppo: ["warmup_ratio", "logging_steps", "sft_model_path", "reward_model_path"] } as const;
 
-test.each(["sft", "reward", "ppo"] as const)("%s: every key that TRL has is accepted at TRL's default, and the defaults agree", async (method) => {
-  const trl = { ...(method === "ppo" ? {} : fixture.shared), ...fixture[method] };
-  const values = { ...trl, ...needed };
-  const written = await parseRecipe({ method, yaml: { text: JSON.stringify(values), file: "trl.yaml" } });
-  const flags = method === "ppo" ? ["--reward_model_path", "r"] : [];
-  const absent = await parseRecipe({ method, yaml: { text: JSON.stringify(needed), file: "absent.yaml" }, flags });
-  const differing = Object.entries(absent.config).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify((written.config as Defaults)[key]));
-  expect(differing.map(([key]) => key).sort()).toEqual([...differences[method]].sort());
-});
+test.each(["sft", "reward", "ppo"] as const)(
+  "%s: every key that TRL has is accepted at TRL's default, and the defaults agree",
+  async (method) => {
+    const trl = { ...(method === "ppo" ? {} : fixture.shared), ...fixture[method] };
+    const values = { ...trl, ...needed };
+    const written = await parseRecipe({ method, yaml: { text: JSON.stringify(values), file: "trl.yaml" } });
+    const flags = method === "ppo" ? ["--reward_model_path", "r"] : [];
+    const absent = await parseRecipe({ method, yaml: { text: JSON.stringify(needed), file: "absent.yaml" }, flags });
+    const differing = Object.entries(absent.config).filter(
+      ([key, value]) => JSON.stringify(value) !== JSON.stringify((written.config as Defaults)[key]),
+    );
+    expect(differing.map(([key]) => key).sort()).toEqual([...differences[method]].sort());
+  },
+);

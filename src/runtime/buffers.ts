@@ -48,7 +48,15 @@ export class CpuBuffer implements DeviceBuffer {
     this.#parent = parent;
     this.#host = host;
     const shape = BigInt64Array.from(type.shape, BigInt);
-    this.#value = api.create("CreateTensorWithDataAsOrtValue", memoryInfo, api.addressOf(host), host.byteLength, shape, shape.length, elementTypeOf[type.dtype]);
+    this.#value = api.create(
+      "CreateTensorWithDataAsOrtValue",
+      memoryInfo,
+      api.addressOf(host),
+      host.byteLength,
+      shape,
+      shape.length,
+      elementTypeOf[type.dtype],
+    );
     released.register(this, { api, value: this.#value }, this);
   }
 
@@ -88,7 +96,10 @@ export class CpuBuffer implements DeviceBuffer {
     const { memory } = this;
     const size = sizeOf(shape);
     if (!Number.isInteger(start) || start < 0 || start + size > memory.length) {
-      throw new SparError("runtime/invalid-view", `view: expected ${size} elements from ${start} within ${memory.length} of a ${this.typeKey} buffer`);
+      throw new SparError(
+        "runtime/invalid-view",
+        `view: expected ${size} elements from ${start} within ${memory.length} of a ${this.typeKey} buffer`,
+      );
     }
     return new CpuBuffer(this.#environment, { dtype: this.dtype, shape }, memory.subarray(start, start + size), this);
   }

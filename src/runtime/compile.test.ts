@@ -35,7 +35,11 @@ describe("session cache", () => {
     const cache = createSessionCache(1);
     let finish = (): void => undefined;
     const gate = new Promise<void>((resolve) => (finish = resolve));
-    const long = [cache.use("a", create("a"), () => gate), cache.use("a", create("a"), () => gate), cache.use("b", create("b"), () => gate)];
+    const long = [
+      cache.use("a", create("a"), () => gate),
+      cache.use("a", create("a"), () => gate),
+      cache.use("b", create("b"), () => gate),
+    ];
     await cache.use("c", create("c"), nothing);
     await settle();
     expect(made).toEqual(["a", "b", "c"]);

@@ -23,7 +23,11 @@ export function createSessionCache(limit: number): SessionCache {
   /** Cleared while in use. */
   const leaving = new Set<Entry>();
 
-  const give = (entry: Entry): void => void entry.executable.then((executable) => executable.release(), () => undefined);
+  const give = (entry: Entry): void =>
+    void entry.executable.then(
+      (executable) => executable.release(),
+      () => undefined,
+    );
   const evict = (): void => {
     for (const [key, entry] of entries) {
       if (entries.size <= limit) return;

@@ -41,9 +41,13 @@ export function findLibrary(libraryPath?: string, host: Host = describeHost()): 
   const target = `${host.platform}-${host.arch}`;
   const folder = host.packageFolder();
   if (folder === undefined) {
-    throw new SparError("runtime/missing-package", "findLibrary: the package onnxruntime-node, which carries the ONNX Runtime library, is not installed", {
-      hint: "npm install onnxruntime-node (its install script is not needed)",
-    });
+    throw new SparError(
+      "runtime/missing-package",
+      "findLibrary: the package onnxruntime-node, which carries the ONNX Runtime library, is not installed",
+      {
+        hint: "npm install onnxruntime-node (its install script is not needed)",
+      },
+    );
   }
   const file = path.join(folder, "bin", "napi-v6", host.platform, host.arch, libraryFiles[target] as string);
   if (!host.exists(file)) {
@@ -66,15 +70,23 @@ function checkPlatform(host: Host): void {
   }
   if (host.platform !== "linux") return;
   if (host.glibcVersion === undefined) {
-    throw new SparError("runtime/unsupported-platform", "findLibrary: expected Linux with glibc, got another C library (musl, as on Alpine)", {
-      hint: "use a glibc distribution such as Debian (node:22-slim), or give a musl build of ONNX Runtime as libraryPath",
-    });
+    throw new SparError(
+      "runtime/unsupported-platform",
+      "findLibrary: expected Linux with glibc, got another C library (musl, as on Alpine)",
+      {
+        hint: "use a glibc distribution such as Debian (node:22-slim), or give a musl build of ONNX Runtime as libraryPath",
+      },
+    );
   }
   const [major, minor] = host.glibcVersion.split(".").map(Number) as [number, number];
   if (major < oldestGlibc[0] || (major === oldestGlibc[0] && minor < oldestGlibc[1])) {
-    throw new SparError("runtime/glibc-too-old", `findLibrary: expected glibc ${oldestGlibc.join(".")} or newer, got ${host.glibcVersion}`, {
-      hint: "use a newer Linux distribution (Debian 10, Ubuntu 20.04, RHEL 8 or later)",
-    });
+    throw new SparError(
+      "runtime/glibc-too-old",
+      `findLibrary: expected glibc ${oldestGlibc.join(".")} or newer, got ${host.glibcVersion}`,
+      {
+        hint: "use a newer Linux distribution (Debian 10, Ubuntu 20.04, RHEL 8 or later)",
+      },
+    );
   }
 }
 

@@ -37,9 +37,13 @@ const memoryInfos = new Map<OrtApi, bigint>();
 export function openEnvironment(api: OrtApi, threads: number, spinning: boolean): Environment {
   let state = shared.get(api);
   if (state !== undefined && state.threads !== threads) {
-    throw new SparError("runtime/threads-differ", `openEnvironment: expected ${state.threads} threads, as the backend already open in this process, got ${threads}`, {
-      hint: "close the other backend first, or use its number of threads",
-    });
+    throw new SparError(
+      "runtime/threads-differ",
+      `openEnvironment: expected ${state.threads} threads, as the backend already open in this process, got ${threads}`,
+      {
+        hint: "close the other backend first, or use its number of threads",
+      },
+    );
   }
   if (state === undefined) {
     state = { pointer: createEnvironment(api, threads, spinning), threads, users: 0 };

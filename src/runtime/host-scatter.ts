@@ -10,7 +10,10 @@ export function addRows(target: Float32Array, indices: Int32Array, rows: Float32
   for (let n = 0; n < indices.length; n++) {
     const index = indices[n] as number;
     if (index < 0 || index >= count) {
-      throw new SparError("runtime/index-out-of-range", `scatterAddRows: expected indices from 0 to ${count - 1}, got ${index} at position ${n}`);
+      throw new SparError(
+        "runtime/index-out-of-range",
+        `scatterAddRows: expected indices from 0 to ${count - 1}, got ${index} at position ${n}`,
+      );
     }
   }
   for (let n = 0; n < indices.length; n++) {

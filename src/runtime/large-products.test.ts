@@ -3,7 +3,10 @@ import { describe, expect, it } from "vitest";
 import { buildGraph, input, linear, matmul, type Shape, type Tensor } from "../tensor/index.ts";
 import { createCpuBackend, type DeviceBuffer } from "./index.ts";
 
-async function run(shapes: readonly Shape[], build: (...xs: Tensor[]) => Tensor): Promise<{ xs: Float32Array[]; y: Float32Array; shape: Shape }> {
+async function run(
+  shapes: readonly Shape[],
+  build: (...xs: Tensor[]) => Tensor,
+): Promise<{ xs: Float32Array[]; y: Float32Array; shape: Shape }> {
   const backend = createCpuBackend();
   try {
     const graph = buildGraph({ y: build(...shapes.map((shape, i) => input(`x${i}`, "float32", shape))) });
@@ -40,9 +43,17 @@ describe("large products", () => {
   it.each([false, true])("linear over many rows, w transposed: %s, with a bias or something added to each row", async (transW) => {
     const [M, K, N] = [1030, 513, 520];
     for (const added of [[N], [M, N]]) {
-      const { xs: [x, w, c], y, shape } = await run([[M, K], transW ? [N, K] : [K, N], added], (a, b, d) => linear(a, b, d, { transW }));
+      const {
+        xs: [x, w, c],
+        y,
+        shape,
+      } = await run([[M, K], transW ? [N, K] : [K, N], added], (a, b, d) => linear(a, b, d, { transW }));
       expect(shape).toEqual([M, N]);
-      expectEntries(y, shape, (r, n) => dot(K, (k) => x[r * K + k] * w[transW ? n * K + k : k * N + n]) + c[(added.length === 1 ? 0 : r * N) + n]);
+      expectEntries(
+        y,
+        shape,
+        (r, n) => dot(K, (k) => x[r * K + k] * w[transW ? n * K + k : k * N + n]) + c[(added.length === 1 ? 0 : r * N) + n],
+      );
     }
   });
 
@@ -51,7 +62,17 @@ describe("large products", () => {
     [130, 4100, 40, 1],
     [130, 4100, 40, 0.5],
   ])("transposed first factor: [%i, %i]ᵀ · […, %i] × %d", async (K, M, N, alpha) => {
-    const { xs: [a, b], y, shape } = await run([[K, M], [K, N]], (p, q) => matmul(p, q, { transA: true, alpha }));
+    const {
+      xs: [a, b],
+      y,
+      shape,
+    } = await run(
+      [
+        [K, M],
+        [K, N],
+      ],
+      (p, q) => matmul(p, q, { transA: true, alpha }),
+    );
     expect(shape).toEqual([M, N]);
     expectEntries(y, shape, (r, n) => alpha * dot(K, (k) => a[k * M + r] * b[k * N + n]));
   });

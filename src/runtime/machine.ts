@@ -74,9 +74,15 @@ export async function measureGemmRate(backend: Backend, runs = 12): Promise<numb
   try {
     for (const buffer of buffers.slice(0, 2)) {
       const size = buffer.shape.reduce((product, d) => product * d, 1);
-      await backend.write(buffer, Float32Array.from({ length: size }, (_, i) => ((i * 7919) % 1009) / 1009 - 0.5));
+      await backend.write(
+        buffer,
+        Float32Array.from({ length: size }, (_, i) => ((i * 7919) % 1009) / 1009 - 0.5),
+      );
     }
-    const inputs = new Map([["x", buffers[0]], ["w", buffers[1]]] as const) as Parameters<typeof executable.run>[0];
+    const inputs = new Map([
+      ["x", buffers[0]],
+      ["w", buffers[1]],
+    ] as const) as Parameters<typeof executable.run>[0];
     const outputs = new Map([["y", buffers[2]]] as const) as Parameters<typeof executable.run>[1];
     let best = Infinity;
     for (let i = 0; i < runs; i++) {

@@ -103,10 +103,14 @@ function openKoffi(loadKoffi: () => Koffi): Koffi {
   try {
     return loadKoffi();
   } catch (cause) {
-    throw new SparError("runtime/missing-koffi", `loadOrtApi: the package koffi (calls into native libraries) cannot be loaded: ${messageOf(cause)}`, {
-      hint: "install it with its optional dependencies (npm install without --omit=optional); where no binary exists for your platform, allow its install script, which builds one",
-      cause,
-    });
+    throw new SparError(
+      "runtime/missing-koffi",
+      `loadOrtApi: the package koffi (calls into native libraries) cannot be loaded: ${messageOf(cause)}`,
+      {
+        hint: "install it with its optional dependencies (npm install without --omit=optional); where no binary exists for your platform, allow its install script, which builds one",
+        cause,
+      },
+    );
   }
 }
 
@@ -150,9 +154,17 @@ function createApi(koffi: Koffi, version: string, libraryPath: string, functionA
   const bind = (name: OrtFunctionName): NativeFunction => {
     const [index, parameters] = table[name];
     const result = name.startsWith("Release") ? "void" : name === "GetErrorMessage" ? "const char *" : "void *";
-    return koffi.decode(functionAt(index), koffi.proto(result, [...parameters].map((letter) => types[letter] as string))) as NativeFunction;
+    return koffi.decode(
+      functionAt(index),
+      koffi.proto(
+        result,
+        [...parameters].map((letter) => types[letter] as string),
+      ),
+    ) as NativeFunction;
   };
-  const functions = Object.fromEntries((Object.keys(table) as OrtFunctionName[]).map((name) => [name, bind(name)])) as { [N in OrtFunctionName]: NativeFunction };
+  const functions = Object.fromEntries((Object.keys(table) as OrtFunctionName[]).map((name) => [name, bind(name)])) as {
+    [N in OrtFunctionName]: NativeFunction;
+  };
   const failure = (name: string, status: bigint): SparError => {
     const message = functions.GetErrorMessage(status) as string;
     functions.ReleaseStatus(status);

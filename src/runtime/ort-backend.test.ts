@@ -1,5 +1,21 @@
 import { afterAll, describe, expect, test } from "vitest";
-import { evaluateGraph, add, apply, buildGraph, constant, formatType, gather, grad, input, matmul, mul, sum, type Graph, type Tensor, type TensorData } from "../tensor/index.ts";
+import {
+  evaluateGraph,
+  add,
+  apply,
+  buildGraph,
+  constant,
+  formatType,
+  gather,
+  grad,
+  input,
+  matmul,
+  mul,
+  sum,
+  type Graph,
+  type Tensor,
+  type TensorData,
+} from "../tensor/index.ts";
 import type { DeviceBuffer } from "./backend.ts";
 import { createCpuBackend, measureGemmRate, profileOf } from "./index.ts";
 
@@ -47,7 +63,12 @@ describe("running", () => {
     const graph = buildGraph({ y: matmul(input("x", "float32", [2, 64]), input("w", "float32", [64, 64])) });
     const w = backend.allocate({ dtype: "float32", shape: [64, 64] });
     (w.host as Float32Array).fill(0.5);
-    const executable = await backend.compile(graph, { constants: new Map([["w", w], ["unused", w]]) });
+    const executable = await backend.compile(graph, {
+      constants: new Map([
+        ["w", w],
+        ["unused", w],
+      ]),
+    });
     w.free();
     const x = backend.allocate({ dtype: "float32", shape: [2, 64] });
     (x.host as Float32Array).fill(1);
@@ -61,7 +82,13 @@ describe("running", () => {
     const w = input("w", "float32", [1000]);
     const g = input("g", "float32", [1000]);
     const executable = await backend.compile(buildGraph({ next: add(w, mul(g, -0.5)) }));
-    const buffers = allocateAll(new Map([["w", w], ["g", g]]), { w: random(1000), g: random(1000, 2) });
+    const buffers = allocateAll(
+      new Map([
+        ["w", w],
+        ["g", g],
+      ]),
+      { w: random(1000), g: random(1000, 2) },
+    );
     const memory = (buffers.get("w") as DeviceBuffer).host as Float32Array;
     const expected = memory.map((value, i) => Math.fround(value + Math.fround(random(1000, 2)[i] as number) * -0.5));
     await executable.run(buffers, new Map([["next", buffers.get("w") as DeviceBuffer]]));
@@ -103,7 +130,8 @@ describe("running", () => {
       [1, 2, 3].map(async (seed) => {
         const outputs = allocateAll(graph.outputs);
         const executable = await backend.compile(graph);
-        for (let i = 0; i < 20; i++) await executable.run(allocateAll(graph.inputs, { x: random(4096, seed), w: random(4096, 2) }), outputs);
+        for (let i = 0; i < 20; i++)
+          await executable.run(allocateAll(graph.inputs, { x: random(4096, seed), w: random(4096, 2) }), outputs);
         executable.release();
         return { seed, y: outputs.get("y")?.host as Float32Array };
       }),
@@ -136,7 +164,13 @@ describe("scattered rows", () => {
     const accumulated = add(input("before", "float32", [6, 4]), gradients[0] as Tensor);
     const graph = buildGraph({ loss, accumulated, weightGradient: gradients[1] as Tensor });
     const small = (values: Float32Array): Float32Array => values.map((v) => v / 4);
-    await expectLikeReference(graph, { table: small(data.table), ids: data.ids, weight: small(data.weight), more: Int32Array.of(0, 0, 2, 5, 0), before: random(24, 5) });
+    await expectLikeReference(graph, {
+      table: small(data.table),
+      ids: data.ids,
+      weight: small(data.weight),
+      more: Int32Array.of(0, 0, 2, 5, 0),
+      before: random(24, 5),
+    });
   });
 
   test("accumulated in place: the output over the input it starts from", async () => {
@@ -168,7 +202,9 @@ describe("scattered rows", () => {
   });
 
   test("an index outside the table is an error that names it", async () => {
-    const graph = buildGraph({ y: apply("scatterAddRows", [input("ids", "int32", [2]), input("rows", "float32", [2, 4])], { rows: 6 })[0] as Tensor });
+    const graph = buildGraph({
+      y: apply("scatterAddRows", [input("ids", "int32", [2]), input("rows", "float32", [2, 4])], { rows: 6 })[0] as Tensor,
+    });
     const executable = await backend.compile(graph);
     const run = executable.run(allocateAll(graph.inputs, { ids: Int32Array.of(0, 6) }), allocateAll(graph.outputs));
     await expect(run).rejects.toThrow("expected indices from 0 to 5, got 6 at position 1");
@@ -189,10 +225,17 @@ describe("errors", () => {
     const executable = await backend.compile(graph, { label: "toy" });
     const inputs = allocateAll(graph.inputs);
     const outputs = allocateAll(graph.outputs);
-    expect(await rejection(executable.run(new Map(), outputs))).toMatchObject({ code: "runtime/wrong-buffer", message: expect.stringContaining('expected a buffer float32[2, 2] for input "x", got none') });
+    expect(await rejection(executable.run(new Map(), outputs))).toMatchObject({
+      code: "runtime/wrong-buffer",
+      message: expect.stringContaining('expected a buffer float32[2, 2] for input "x", got none'),
+    });
     const wrong = backend.allocate({ dtype: "float32", shape: [4] });
-    expect(await rejection(executable.run(inputs, new Map([["y", wrong]])))).toMatchObject({ message: expect.stringContaining('for output "y", got float32[4]') });
-    expect(await rejection(executable.run(inputs, new Map([...outputs, ["z", wrong]])))).toMatchObject({ message: expect.stringContaining('no output "z"') });
+    expect(await rejection(executable.run(inputs, new Map([["y", wrong]])))).toMatchObject({
+      message: expect.stringContaining('for output "y", got float32[4]'),
+    });
+    expect(await rejection(executable.run(inputs, new Map([...outputs, ["z", wrong]])))).toMatchObject({
+      message: expect.stringContaining('no output "z"'),
+    });
     wrong.free();
     expect(wrong.host).toBeUndefined();
     expect(await rejection(backend.read(wrong))).toMatchObject({ code: "runtime/freed-buffer" });
@@ -238,7 +281,10 @@ describe("errors", () => {
     const buffer = backend.allocate({ dtype: "int32", shape: [3] });
     await backend.write(buffer, Int32Array.of(1, 2, 3));
     expect(await backend.read(buffer)).toEqual(Int32Array.of(1, 2, 3));
-    expect(await rejection(backend.write(buffer, Float32Array.of(1, 2, 3)))).toMatchObject({ code: "runtime/wrong-data", message: expect.stringContaining("expected a Int32Array of 3 values") });
+    expect(await rejection(backend.write(buffer, Float32Array.of(1, 2, 3)))).toMatchObject({
+      code: "runtime/wrong-data",
+      message: expect.stringContaining("expected a Int32Array of 3 values"),
+    });
     expect(await rejection(backend.write(buffer, Int32Array.of(1)))).toMatchObject({ code: "runtime/wrong-data" });
     expect(() => createCpuBackend({ threads: 3 })).toThrow("expected 2 threads");
     expect(() => createCpuBackend({ threads: 0 })).toThrow("expected a whole number of threads");
@@ -258,7 +304,10 @@ describe("errors", () => {
     const broken = buildGraph({ y: gather(input("table", "float32", [2, 2]), at) });
     const executable = await backend.compile(broken, { label: "lookup" });
     const inputs = allocateAll(broken.inputs, { at: Int32Array.of(9) });
-    expect(await rejection(executable.run(inputs, allocateAll(broken.outputs)))).toMatchObject({ code: "runtime/onnxruntime", message: expect.stringMatching(/run \(lookup\).*indices element out of data bounds/s) });
+    expect(await rejection(executable.run(inputs, allocateAll(broken.outputs)))).toMatchObject({
+      code: "runtime/onnxruntime",
+      message: expect.stringMatching(/run \(lookup\).*indices element out of data bounds/s),
+    });
     executable.release();
   });
 });

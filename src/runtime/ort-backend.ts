@@ -30,14 +30,16 @@ export interface CpuBackendOptions {
  */
 export function createCpuBackend(options: CpuBackendOptions = {}): Backend {
   const threads = options.threads ?? countCores();
-  if (!Number.isInteger(threads) || threads < 1) throw new SparError("runtime/invalid-threads", `createCpuBackend: expected a whole number of threads from 1, got ${threads}`);
+  if (!Number.isInteger(threads) || threads < 1)
+    throw new SparError("runtime/invalid-threads", `createCpuBackend: expected a whole number of threads from 1, got ${threads}`);
   const api = loadOrtApi(findLibrary(options.libraryPath));
   return new CpuBackend(openEnvironment(api, threads, options.spinning ?? true), options.profile ?? false);
 }
 
 /** The time of every node of an executable of a backend made with `profile`, since it was compiled; once per executable. */
 export function profileOf(executable: Executable): ProfileRow[] {
-  if (!(executable instanceof CpuExecutable)) throw new SparError("runtime/no-profile", "profileOf: expected an executable of the CPU backend");
+  if (!(executable instanceof CpuExecutable))
+    throw new SparError("runtime/no-profile", "profileOf: expected an executable of the CPU backend");
   return executable.profile();
 }
 
@@ -65,7 +67,10 @@ class CpuBackend implements Backend {
   async write(buffer: DeviceBuffer, data: TensorData): Promise<void> {
     const { memory } = expectCpuBuffer("write", buffer);
     if (memory.constructor !== data.constructor || memory.length !== data.length) {
-      throw new SparError("runtime/wrong-data", `write: expected a ${memory.constructor.name} of ${memory.length} values for ${formatType(buffer)}, got a ${data.constructor.name} of ${data.length}`);
+      throw new SparError(
+        "runtime/wrong-data",
+        `write: expected a ${memory.constructor.name} of ${memory.length} values for ${formatType(buffer)}, got a ${data.constructor.name} of ${data.length}`,
+      );
     }
     (memory as Float32Array).set(data as Float32Array);
   }
@@ -77,14 +82,21 @@ class CpuBackend implements Backend {
   async compile(graph: Graph, options: CompileOptions = {}): Promise<Executable> {
     this.#expectOpen("compile");
     const constants = new Map<string, CpuBuffer>();
-    for (const [name, buffer] of options.constants ?? []) if (graph.inputs.has(name)) constants.set(name, expectCpuBuffer("compile", buffer));
+    for (const [name, buffer] of options.constants ?? [])
+      if (graph.inputs.has(name)) constants.set(name, expectCpuBuffer("compile", buffer));
     for (const [name, buffer] of constants) expectType("compile", `constant "${name}"`, graph.inputs.get(name) as TensorType, buffer);
     const peeled = peelScatters(graph);
     const session =
       peeled.graph.outputs.size === 0
         ? undefined
-        : await createSession(this.#environment, lower(peeled.graph, { constants: new Set(constants.keys()) }), { constants, label: options.label, profile: this.#profile });
-    const executable = new CpuExecutable(this.#environment, graph, peeled, session, constants, options.label, () => this.#executables.delete(executable));
+        : await createSession(this.#environment, lower(peeled.graph, { constants: new Set(constants.keys()) }), {
+            constants,
+            label: options.label,
+            profile: this.#profile,
+          });
+    const executable = new CpuExecutable(this.#environment, graph, peeled, session, constants, options.label, () =>
+      this.#executables.delete(executable),
+    );
     this.#executables.add(executable);
     if (this.#closed) executable.release();
     return executable;
@@ -113,7 +125,15 @@ class CpuExecutable implements Executable {
   #running = false;
   #released = false;
 
-  constructor(environment: Environment, graph: Graph, peeled: PeeledGraph, session: Session | undefined, constants: ReadonlyMap<string, CpuBuffer>, label: string | undefined, onRelease: () => void) {
+  constructor(
+    environment: Environment,
+    graph: Graph,
+    peeled: PeeledGraph,
+    session: Session | undefined,
+    constants: ReadonlyMap<string, CpuBuffer>,
+    label: string | undefined,
+    onRelease: () => void,
+  ) {
     this.#graph = graph;
     this.#peeled = peeled;
     this.#session = session;
@@ -124,9 +144,13 @@ class CpuExecutable implements Executable {
   }
 
   async run(inputs: ReadonlyMap<string, DeviceBuffer>, outputs: ReadonlyMap<string, DeviceBuffer>): Promise<void> {
-    if (this.#released) throw new SparError("runtime/released", `run (${this.#label}): expected a live executable, got one after its release()`);
-    if (this.#running) throw new SparError("runtime/busy", `run (${this.#label}): expected the last run to have ended; await it before the next`);
-    for (const name of outputs.keys()) if (!this.#graph.outputs.has(name)) throw new SparError("runtime/wrong-buffer", `run (${this.#label}): the graph has no output "${name}"`);
+    if (this.#released)
+      throw new SparError("runtime/released", `run (${this.#label}): expected a live executable, got one after its release()`);
+    if (this.#running)
+      throw new SparError("runtime/busy", `run (${this.#label}): expected the last run to have ended; await it before the next`);
+    for (const name of outputs.keys())
+      if (!this.#graph.outputs.has(name))
+        throw new SparError("runtime/wrong-buffer", `run (${this.#label}): the graph has no output "${name}"`);
     this.#running = true;
     try {
       if (this.#peeled.scatters.length === 0) await this.#session?.run(inputs, outputs);
@@ -153,7 +177,11 @@ class CpuExecutable implements Executable {
       return this.#constants.get(name) ?? hold(`input "${name}"`, input, inputs.get(name));
     };
     try {
-      const scatters = this.#peeled.scatters.map(({ output, indices, rows }) => ({ output: find(output), indices: find(indices), rows: find(rows) }));
+      const scatters = this.#peeled.scatters.map(({ output, indices, rows }) => ({
+        output: find(output),
+        indices: find(indices),
+        rows: find(rows),
+      }));
       for (const [name, start] of this.#peeled.starts) {
         const memory = find(name).memory as Float32Array;
         if (start === undefined) memory.fill(0);
@@ -193,8 +221,10 @@ function expectCpuBuffer(operation: string, buffer: DeviceBuffer): CpuBuffer {
 
 function expectType(operation: string, what: string, type: TensorType, buffer: DeviceBuffer | undefined): CpuBuffer {
   const expected = formatType(type);
-  if (buffer === undefined) throw new SparError("runtime/wrong-buffer", `${operation}: expected a buffer ${expected} for ${what}, got none`);
+  if (buffer === undefined)
+    throw new SparError("runtime/wrong-buffer", `${operation}: expected a buffer ${expected} for ${what}, got none`);
   const checked = expectCpuBuffer(operation, buffer);
-  if (checked.typeKey !== expected) throw new SparError("runtime/wrong-buffer", `${operation}: expected a buffer ${expected} for ${what}, got ${checked.typeKey}`);
+  if (checked.typeKey !== expected)
+    throw new SparError("runtime/wrong-buffer", `${operation}: expected a buffer ${expected} for ${what}, got ${checked.typeKey}`);
   return checked;
 }

@@ -6,7 +6,8 @@ import { peelScatters, rowWidth } from "./peel-scatters.ts";
 const ids = input("ids", "int32", [5]);
 const rows = input("rows", "float32", [5, 3]);
 const dense = input("dense", "float32", [7, 3]);
-const scatter = (updates: Tensor, base?: Tensor): Tensor => apply("scatterAddRows", base === undefined ? [ids, updates] : [ids, updates, base], { rows: 7 })[0] as Tensor;
+const scatter = (updates: Tensor, base?: Tensor): Tensor =>
+  apply("scatterAddRows", base === undefined ? [ids, updates] : [ids, updates, base], { rows: 7 })[0] as Tensor;
 
 describe("peelScatters", () => {
   test("a graph without scatters stays", () => {

@@ -41,7 +41,11 @@ export function peelScatters(graph: Graph): PeeledGraph {
     const [first, ...others] = terms;
     if (first === undefined) starts.set(name, undefined);
     else if (others.length === 0 && isNode(first.node, "input")) starts.set(name, first.node.params.name);
-    else outputs.set(name, others.reduce((sum, term) => apply("add", [sum, term], {})[0] as Tensor, first));
+    else
+      outputs.set(
+        name,
+        others.reduce((sum, term) => apply("add", [sum, term], {})[0] as Tensor, first),
+      );
   }
 
   const nameOf = (tensor: Tensor): string => {

@@ -36,7 +36,8 @@ export function parseProfile(json: string): ProfileRow[] {
     if (event.cat !== "Node" || event.name?.endsWith(suffix) !== true) continue;
     const name = event.name.slice(0, -suffix.length);
     let row = rows.get(name);
-    if (row === undefined) rows.set(name, (row = { name, op: event.args?.op_name ?? "", runs: 0, seconds: 0, fastest: Infinity, outputBytes: 0 }));
+    if (row === undefined)
+      rows.set(name, (row = { name, op: event.args?.op_name ?? "", runs: 0, seconds: 0, fastest: Infinity, outputBytes: 0 }));
     row.runs++;
     const seconds = (event.dur ?? 0) / 1e6;
     row.seconds += seconds;

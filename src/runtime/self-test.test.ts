@@ -17,7 +17,12 @@ describe("every lowering on the CPU", () => {
 });
 
 describe("a self-test that fails", () => {
-  const base: SelfTestCase = { name: "double", inputs: [{ dtype: "float32", shape: [2] }], build: ([x]) => [mul(x as Tensor, 2)], values: () => [1, 2] };
+  const base: SelfTestCase = {
+    name: "double",
+    inputs: [{ dtype: "float32", shape: [2] }],
+    build: ([x]) => [mul(x as Tensor, 2)],
+    values: () => [1, 2],
+  };
 
   test("names the output, the place and both numbers", async () => {
     // A backend that computes something else.

@@ -2,7 +2,16 @@
  * Checks that a backend computes what the reference interpreter computes. Kernels have been wrong silently
  * (racing scatters, outputs never written), so every operation and output in use is tried on every device.
  */
-import { buildGraph, evaluateGraph, formatType, input, type Graph, type Tensor, type TensorData, type TensorType } from "../tensor/index.ts";
+import {
+  buildGraph,
+  evaluateGraph,
+  formatType,
+  input,
+  type Graph,
+  type Tensor,
+  type TensorData,
+  type TensorType,
+} from "../tensor/index.ts";
 import type { Backend, DeviceBuffer } from "./backend.ts";
 
 /** A computation to try: inputs are named x0, x1 … */
@@ -21,7 +30,11 @@ export interface SelfTestFailure {
 }
 
 /** Runs every case several times and returns those that err by more than `tolerance` relative to the output's largest value (or 1). */
-export async function runSelfTest(backend: Backend, cases: readonly SelfTestCase[], { tolerance = 1e-4, repeats = 2 } = {}): Promise<SelfTestFailure[]> {
+export async function runSelfTest(
+  backend: Backend,
+  cases: readonly SelfTestCase[],
+  { tolerance = 1e-4, repeats = 2 } = {},
+): Promise<SelfTestFailure[]> {
   const failures: SelfTestFailure[] = [];
   for (const selfTestCase of cases) {
     try {
@@ -52,7 +65,8 @@ async function runCase(backend: Backend, selfTestCase: SelfTestCase, tolerance: 
     for (let repeat = 0; repeat < repeats; repeat++) {
       // Written anew each time: a graph may update its inputs, and an output that is never written must show.
       for (const [name, buffer] of inputs) await backend.write(buffer, toData(buffer, values[name] as ArrayLike<number>));
-      for (const buffer of outputs.values()) await backend.write(buffer, toData(buffer, new Array<number>(sizeOfBuffer(buffer)).fill(buffer.dtype === "float32" ? NaN : 77)));
+      for (const buffer of outputs.values())
+        await backend.write(buffer, toData(buffer, new Array<number>(sizeOfBuffer(buffer)).fill(buffer.dtype === "float32" ? NaN : 77)));
       await executable.run(inputs, outputs);
       const message = await compare(backend, graph, outputs, expected, tolerance);
       if (message !== undefined) return message;
@@ -64,7 +78,13 @@ async function runCase(backend: Backend, selfTestCase: SelfTestCase, tolerance: 
   }
 }
 
-async function compare(backend: Backend, graph: Graph, outputs: ReadonlyMap<string, DeviceBuffer>, expected: { readonly [name: string]: ArrayLike<number> }, tolerance: number): Promise<string | undefined> {
+async function compare(
+  backend: Backend,
+  graph: Graph,
+  outputs: ReadonlyMap<string, DeviceBuffer>,
+  expected: { readonly [name: string]: ArrayLike<number> },
+  tolerance: number,
+): Promise<string | undefined> {
   for (const [name, tensor] of graph.outputs) {
     const got = await backend.read(outputs.get(name) as DeviceBuffer);
     const want = Array.from(expected[name] as ArrayLike<number>);

@@ -41,14 +41,23 @@ export async function createSession(environment: Environment, model: OnnxModel, 
     const pointer =
       prepacked === undefined
         ? await api.createAsync("CreateSessionFromArray", environment.pointer, bytes, bytes.byteLength, sessionOptions)
-        : await api.createAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", environment.pointer, bytes, bytes.byteLength, sessionOptions, prepacked.container);
+        : await api.createAsync(
+            "CreateSessionFromArrayWithPrepackedWeightsContainer",
+            environment.pointer,
+            bytes,
+            bytes.byteLength,
+            sessionOptions,
+            prepacked.container,
+          );
     kept.length = 0;
     return new OrtSession(environment, pointer, model, buffers, prepacked, options);
   } catch (error) {
     prepacked?.release();
     for (const buffer of buffers) buffer.release();
     if (error instanceof SparError && error.code === "runtime/onnxruntime") {
-      throw new SparError(error.code, `createSession${options.label === undefined ? "" : ` (${options.label})`}: ${error.message}`, { cause: error });
+      throw new SparError(error.code, `createSession${options.label === undefined ? "" : ` (${options.label})`}: ${error.message}`, {
+        cause: error,
+      });
     }
     throw error;
   } finally {
@@ -65,7 +74,10 @@ function retainConstants(model: OnnxModel, options: SessionOptions): Constants {
     const buffer = options.constants?.get(initializer.name);
     if (buffer === undefined || buffer.typeKey !== formatType(initializer)) {
       for (const { buffer: held } of constants.values()) held.release();
-      throw new SparError("runtime/wrong-constant", `createSession: expected a buffer ${formatType(initializer)} for constant "${initializer.name}", got ${buffer?.typeKey ?? "none"}`);
+      throw new SparError(
+        "runtime/wrong-constant",
+        `createSession: expected a buffer ${formatType(initializer)} for constant "${initializer.name}", got ${buffer?.typeKey ?? "none"}`,
+      );
     }
     constants.set(initializer.name, { buffer, value: buffer.retain() });
   }
@@ -161,7 +173,14 @@ class OrtSession implements Session {
   #running = false;
   #released = false;
 
-  constructor(environment: Environment, pointer: bigint, model: OnnxModel, constants: readonly CpuBuffer[], prepacked: PrepackedWeights | undefined, options: SessionOptions) {
+  constructor(
+    environment: Environment,
+    pointer: bigint,
+    model: OnnxModel,
+    constants: readonly CpuBuffer[],
+    prepacked: PrepackedWeights | undefined,
+    options: SessionOptions,
+  ) {
     this.#environment = environment.share();
     this.#pointer = pointer;
     this.#constants = constants;
@@ -173,17 +192,31 @@ class OrtSession implements Session {
   }
 
   async run(inputs: ReadonlyMap<string, DeviceBuffer>, outputs: ReadonlyMap<string, DeviceBuffer>): Promise<void> {
-    if (this.#released) throw new SparError("runtime/released", `run (${this.#label}): expected a live session, got one after its release()`);
-    if (this.#running) throw new SparError("runtime/busy", `run (${this.#label}): expected the last run to have ended; await it before the next`);
+    if (this.#released)
+      throw new SparError("runtime/released", `run (${this.#label}): expected a live session, got one after its release()`);
+    if (this.#running)
+      throw new SparError("runtime/busy", `run (${this.#label}): expected the last run to have ended; await it before the next`);
     this.#running = true;
     const held: CpuBuffer[] = [];
     try {
       this.#inputs.bind("input", inputs, held);
       this.#outputs.bind("output", outputs, held);
       const [a, b] = [this.#inputs, this.#outputs];
-      await this.#environment.api.callAsync("Run", this.#pointer, 0n, a.nameAddress, a.valueAddress, a.count, b.nameAddress, b.count, b.valueAddress);
+      await this.#environment.api.callAsync(
+        "Run",
+        this.#pointer,
+        0n,
+        a.nameAddress,
+        a.valueAddress,
+        a.count,
+        b.nameAddress,
+        b.count,
+        b.valueAddress,
+      );
     } catch (error) {
-      throw error instanceof SparError && error.code === "runtime/onnxruntime" ? new SparError(error.code, `run (${this.#label}): ${error.message}`, { cause: error }) : error;
+      throw error instanceof SparError && error.code === "runtime/onnxruntime"
+        ? new SparError(error.code, `run (${this.#label}): ${error.message}`, { cause: error })
+        : error;
     } finally {
       for (const buffer of held) buffer.release();
       this.#running = false;
@@ -192,7 +225,11 @@ class OrtSession implements Session {
   }
 
   endProfile(): string {
-    if (!this.#profiling || this.#running || this.#released) throw new SparError("runtime/no-profile", `endProfile (${this.#label}): expected an idle session made with profile and not yet asked`);
+    if (!this.#profiling || this.#running || this.#released)
+      throw new SparError(
+        "runtime/no-profile",
+        `endProfile (${this.#label}): expected an idle session made with profile and not yet asked`,
+      );
     this.#profiling = false;
     const { api } = this.#environment;
     const allocator = api.create("GetAllocatorWithDefaultOptions");

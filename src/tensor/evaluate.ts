@@ -5,7 +5,8 @@
 import { SparError } from "../internal/errors.ts";
 import type { Graph } from "./graph.ts";
 import type { PrimitiveName, PrimitiveParams } from "./primitive.ts";
-import { sizeOf, type Shape, type Tensor, type TensorType } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
+import { sizeOf, type Shape, type TensorType } from "./tensor-type.ts";
 
 /** Values of any dtype, held as doubles, row-major. */
 export type Values = Float64Array;
@@ -18,7 +19,10 @@ export function evaluateGraph(graph: Graph, inputs: { readonly [name: string]: A
   for (const [name, tensor] of graph.inputs) {
     const given = inputs[name];
     if (given === undefined || given.length !== sizeOf(tensor.shape)) {
-      throw new SparError("tensor/input-missing", `evaluateGraph: input "${name}" needs ${sizeOf(tensor.shape)} values, got ${given?.length ?? "none"}`);
+      throw new SparError(
+        "tensor/input-missing",
+        `evaluateGraph: input "${name}" needs ${sizeOf(tensor.shape)} values, got ${given?.length ?? "none"}`,
+      );
     }
     values.set(tensor, Float64Array.from(given));
   }
@@ -76,7 +80,10 @@ const reduction =
   (start: number, f: (accumulated: number, x: number) => number): Row<"reduceSum" | "reduceMax"> =>
   ([x], { axes }) => {
     const kept = strides(x.shape.map((d, i) => (axes.includes(i) ? 1 : d)));
-    const offsets = gatherOffsets(x.shape, x.shape.map((_, i) => (axes.includes(i) ? 0 : kept[i])));
+    const offsets = gatherOffsets(
+      x.shape,
+      x.shape.map((_, i) => (axes.includes(i) ? 0 : kept[i])),
+    );
     const result = new Float64Array(x.shape.reduce((n, d, i) => (axes.includes(i) ? n : n * d), 1)).fill(start);
     for (const [n, at] of offsets.entries()) result[at] = f(result[at], x.data[n]);
     return [result];
@@ -96,7 +103,17 @@ function softmaxRow(row: Values, log: boolean): void {
 }
 
 /** op(a) op(b)·alpha for one pair of matrices. */
-function product(a: Values, b: Values, m: number, n: number, k: number, transA: boolean, transB: boolean, alpha: number, out: Values): void {
+function product(
+  a: Values,
+  b: Values,
+  m: number,
+  n: number,
+  k: number,
+  transA: boolean,
+  transB: boolean,
+  alpha: number,
+  out: Values,
+): void {
   for (let i = 0; i < m; i++) {
     for (let j = 0; j < n; j++) {
       let total = 0;
@@ -159,14 +176,19 @@ const table: { [P in PrimitiveName]: Row<P> } = {
   abs: unary(Math.abs),
   not: unary((x) => (x === 0 ? 1 : 0)),
   gelu: ([x], { approximate }) => [
-    x.data.map(approximate === "tanh" ? (v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3))) : (v) => 0.5 * v * (1 + erf(v / Math.SQRT2))),
+    x.data.map(
+      approximate === "tanh"
+        ? (v) => 0.5 * v * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (v + 0.044715 * v ** 3)))
+        : (v) => 0.5 * v * (1 + erf(v / Math.SQRT2)),
+    ),
   ],
   silu: unary((x) => x * sigmoid(x)),
   cast: ([x], { dtype }) => [x.data.map((v) => (dtype === "bool" ? (v === 0 ? 0 : 1) : dtype === "float32" ? v : Math.trunc(v)))],
   add: elementwise((a, b) => a + b),
   sub: elementwise((a, b) => a - b),
   mul: elementwise((a, b) => a * b),
-  div: (inputs, params, outputs) => elementwise(outputs[0].dtype === "float32" ? (a, b) => a / b : (a, b) => Math.trunc(a / b))(inputs, params, outputs),
+  div: (inputs, params, outputs) =>
+    elementwise(outputs[0].dtype === "float32" ? (a, b) => a / b : (a, b) => Math.trunc(a / b))(inputs, params, outputs),
   max: elementwise(Math.max),
   min: elementwise(Math.min),
   equal: elementwise((a, b) => (a === b ? 1 : 0)),
@@ -177,7 +199,15 @@ const table: { [P in PrimitiveName]: Row<P> } = {
   reshape: ([x]) => [x.data],
   transpose: ([x], { permutation }, [output]) => {
     const steps = strides(x.shape);
-    return [Float64Array.from(gatherOffsets(output.shape, permutation.map((p) => steps[p])), (at) => x.data[at])];
+    return [
+      Float64Array.from(
+        gatherOffsets(
+          output.shape,
+          permutation.map((p) => steps[p]),
+        ),
+        (at) => x.data[at],
+      ),
+    ];
   },
   expand: ([x], _params, [output]) => [Float64Array.from(broadcastOffsets(output.shape, x.shape), (at) => x.data[at])],
   concat: (inputs, { axis }, [output]) => {
@@ -208,7 +238,10 @@ const table: { [P in PrimitiveName]: Row<P> } = {
   },
   argMax: ([x], { axis }, [output]) => {
     const step = strides(x.shape)[axis];
-    const base = gatherOffsets(output.shape, strides(x.shape).filter((_, i) => i !== axis));
+    const base = gatherOffsets(
+      output.shape,
+      strides(x.shape).filter((_, i) => i !== axis),
+    );
     return [
       Float64Array.from(base, (at) => {
         let best = 0;
@@ -344,7 +377,8 @@ const table: { [P in PrimitiveName]: Row<P> } = {
           return total * scale;
         });
         softmaxRow(scores, false);
-        for (const [i, weight] of scores.entries()) for (let d = 0; d < D; d++) out[query + d] += weight * presentV[cache + (from + i) * D + d];
+        for (const [i, weight] of scores.entries())
+          for (let d = 0; d < D; d++) out[query + d] += weight * presentV[cache + (from + i) * D + d];
       }
     }
     return [out, presentK, presentV];

@@ -4,7 +4,8 @@ import { buildGraph } from "./graph.ts";
 import { grad } from "./grad.ts";
 import { caseValues, opCases } from "./op-cases.ts";
 import * as t from "./ops.ts";
-import { recomputed, sizeOf, type Tensor } from "./tensor.ts";
+import { recomputed, type Tensor } from "./tensor.ts";
+import { sizeOf } from "./tensor-type.ts";
 import { verifyGraph } from "./verify.ts";
 import { vjp } from "./vjp.ts";
 
@@ -12,7 +13,17 @@ import { vjp } from "./vjp.ts";
 function weigh(outputs: readonly Tensor[]): Tensor {
   return outputs
     .filter((y) => y.dtype === "float32")
-    .map((y) => t.sum(t.mul(y, t.constant(Float32Array.from({ length: sizeOf(y.shape) }, (_, i) => Math.sin(i + 1)), y.shape))))
+    .map((y) =>
+      t.sum(
+        t.mul(
+          y,
+          t.constant(
+            Float32Array.from({ length: sizeOf(y.shape) }, (_, i) => Math.sin(i + 1)),
+            y.shape,
+          ),
+        ),
+      ),
+    )
     .reduce((a, b) => t.add(a, b));
 }
 

@@ -2,7 +2,8 @@
  * Reverse-mode differentiation on the static graph: one walk backwards, one `vjp` row a node.
  */
 import { SparError } from "../internal/errors.ts";
-import { apply, formatType, isNode, sameShape, sizeOf, type Node, type Tensor } from "./tensor.ts";
+import { apply, isNode, type Node, type Tensor } from "./tensor.ts";
+import { formatType, sameShape, sizeOf } from "./tensor-type.ts";
 import { vjp } from "./vjp.ts";
 import * as t from "./ops.ts";
 
@@ -39,7 +40,9 @@ function joinNeighbours({ node: first }: Tensor, { node: second }: Tensor): Tens
   if (!isNode(first, "pad") || !isNode(second, "pad") || first.params.axis !== second.params.axis) return undefined;
   const { axis, before } = first.params;
   if (before + first.inputs[0].shape[axis] !== second.params.before) return undefined;
-  const parts = [first, second].flatMap(({ inputs: [x] }) => (isNode(x.node, "concat") && x.node.params.axis === axis ? x.node.inputs : [x]));
+  const parts = [first, second].flatMap(({ inputs: [x] }) =>
+    isNode(x.node, "concat") && x.node.params.axis === axis ? x.node.inputs : [x],
+  );
   const whole = t.concat(parts, axis);
   const { after } = second.params;
   return before === 0 && after === 0 ? whole : t.pad(whole, axis, before, after);
@@ -65,8 +68,11 @@ export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     const all = node.outputs.map((output) => gradients.get(output));
     const first = all.find((g) => g !== undefined);
     if (first === undefined) continue;
-    const row = vjp[node.primitive] as ((node: Node, dy: Tensor | undefined, all: readonly (Tensor | undefined)[]) => readonly (Tensor | undefined)[]) | "none";
-    if (row === "none") throw new SparError("tensor/no-derivative", `grad: ${node.primitive} has no derivative, and the loss depends on it`);
+    const row = vjp[node.primitive] as
+      | ((node: Node, dy: Tensor | undefined, all: readonly (Tensor | undefined)[]) => readonly (Tensor | undefined)[])
+      | "none";
+    if (row === "none")
+      throw new SparError("tensor/no-derivative", `grad: ${node.primitive} has no derivative, and the loss depends on it`);
     if (node.primitive !== "tokenLogprobs" && all.some((g, i) => i > 0 && g !== undefined)) {
       throw new SparError("tensor/no-derivative", `grad: only the first output of ${node.primitive} can be differentiated`);
     }
@@ -75,7 +81,8 @@ export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
     for (const [i, contribution] of contributions.entries()) {
       const x = node.inputs[i];
       if (x === undefined || x.dtype !== "float32" || !depends.has(x)) continue;
-      if (contribution === undefined) throw new SparError("tensor/no-derivative", `grad: ${node.primitive} has no derivative with respect to its input ${i}`);
+      if (contribution === undefined)
+        throw new SparError("tensor/no-derivative", `grad: ${node.primitive} has no derivative with respect to its input ${i}`);
       const reduced = unbroadcast(contribution, x.shape);
       const known = gradients.get(x);
       gradients.set(x, known === undefined ? reduced : accumulate(known, reduced));

@@ -1,6 +1,7 @@
 /** A graph: everything reachable from named outputs, in creation (= topological) order. */
 import { SparError } from "../internal/errors.ts";
-import { isNode, sameShape, type Node, type Tensor } from "./tensor.ts";
+import { isNode, type Node, type Tensor } from "./tensor.ts";
+import { sameShape } from "./tensor-type.ts";
 
 export interface Graph {
   /** Named inputs, in creation order. */
@@ -28,7 +29,10 @@ export function buildGraph(outputs: { readonly [name: string]: Tensor }): Graph 
     const known = inputs.get(name);
     if (known !== undefined) {
       const same = known.dtype === node.params.dtype && sameShape(known.shape, node.params.shape);
-      throw new SparError("tensor/duplicate-input", `buildGraph: two different inputs are named "${name}"${same ? "" : " (and their types differ)"}; make it once and pass it on`);
+      throw new SparError(
+        "tensor/duplicate-input",
+        `buildGraph: two different inputs are named "${name}"${same ? "" : " (and their types differ)"}; make it once and pass it on`,
+      );
     }
     inputs.set(name, node.outputs[0]);
   }

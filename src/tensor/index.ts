@@ -1,5 +1,7 @@
-export { apply, byteLengthOf, formatType, isNode, recomputed, sameShape, sizeOf } from "./tensor.ts";
-export type { DType, Node, Shape, Tensor, TensorData, TensorType } from "./tensor.ts";
+export { apply, isNode, recomputed } from "./tensor.ts";
+export { byteLengthOf, formatType, sameShape, sizeOf } from "./tensor-type.ts";
+export type { Node, Tensor } from "./tensor.ts";
+export type { DType, Shape, TensorData, TensorType } from "./tensor-type.ts";
 export type { PrimitiveName, PrimitiveParams } from "./primitive.ts";
 export { buildGraph, type Graph } from "./graph.ts";
 export { accumulate, grad } from "./grad.ts";

@@ -1,7 +1,7 @@
 /** Table 1 of 4: output types of each primitive, and the check of its inputs. */
 import { SparError } from "../internal/errors.ts";
 import type { PrimitiveName, PrimitiveParams } from "./primitive.ts";
-import { formatType, sameShape, shapeError, sizeOf, type DType, type Shape, type TensorType } from "./tensor.ts";
+import { formatType, sameShape, shapeError, sizeOf, type DType, type Shape, type TensorType } from "./tensor-type.ts";
 
 type Rule<P extends PrimitiveName> = (inputs: readonly TensorType[], params: PrimitiveParams[P], name: string) => TensorType[];
 
@@ -44,14 +44,20 @@ const binary =
   (result: DType | "same", ...dtypes: DType[]): Rule<PrimitiveName> =>
   (inputs, _params, name) => {
     expectDType(name, inputs, ...dtypes);
-    if (inputs[0].dtype !== inputs[1].dtype) throw new SparError("tensor/dtype-mismatch", `${name}: expected one dtype, got ${inputs.map(formatType).join(" and ")}`);
+    if (inputs[0].dtype !== inputs[1].dtype)
+      throw new SparError("tensor/dtype-mismatch", `${name}: expected one dtype, got ${inputs.map(formatType).join(" and ")}`);
     return [{ dtype: result === "same" ? inputs[0].dtype : result, shape: broadcastShapes(name, inputs) }];
   };
 
 const reduction: Rule<"reduceSum" | "reduceMax"> = (inputs, { axes, keepDims }, name) => {
   expectDType(name, inputs, "float32", "int32");
   const { dtype, shape } = inputs[0];
-  expect(axes.every((a) => a >= 0 && a < shape.length), name, `axes within the rank, asked for [${axes.join(", ")}]`, inputs);
+  expect(
+    axes.every((a) => a >= 0 && a < shape.length),
+    name,
+    `axes within the rank, asked for [${axes.join(", ")}]`,
+    inputs,
+  );
   return [{ dtype, shape: shape.flatMap((d, axis) => (axes.includes(axis) ? (keepDims ? [1] : []) : [d])) }];
 };
 
@@ -99,16 +105,29 @@ const rules: { [P in PrimitiveName]: Rule<P> } = {
   },
   transpose: (inputs, { permutation }, name) => {
     const { dtype, shape } = inputs[0];
-    expect([...permutation].sort((a, b) => a - b).every((p, i) => p === i) && permutation.length === shape.length, name, `a rank that [${permutation.join(", ")}] permutes`, inputs);
+    expect(
+      [...permutation].sort((a, b) => a - b).every((p, i) => p === i) && permutation.length === shape.length,
+      name,
+      `a rank that [${permutation.join(", ")}] permutes`,
+      inputs,
+    );
     return [{ dtype, shape: permutation.map((p) => shape[p]) }];
   },
   expand: (inputs, { shape }, name) => {
-    expect(sameShape(broadcastShapes(name, [inputs[0], f32(shape)]), shape), name, `a shape that broadcasts to [${shape.join(", ")}]`, inputs);
+    expect(
+      sameShape(broadcastShapes(name, [inputs[0], f32(shape)]), shape),
+      name,
+      `a shape that broadcasts to [${shape.join(", ")}]`,
+      inputs,
+    );
     return [{ dtype: inputs[0].dtype, shape }];
   },
   concat: (inputs, { axis }, name) => {
     const [first, ...others] = inputs;
-    const fits = others.every((t) => t.dtype === first.dtype && t.shape.length === first.shape.length && t.shape.every((d, i) => i === axis || d === first.shape[i]));
+    const fits = others.every(
+      (t) =>
+        t.dtype === first.dtype && t.shape.length === first.shape.length && t.shape.every((d, i) => i === axis || d === first.shape[i]),
+    );
     expect(fits && axis >= 0 && axis < first.shape.length, name, `equal shapes but for axis ${axis}`, inputs);
     return [{ dtype: first.dtype, shape: first.shape.map((d, i) => (i === axis ? inputs.reduce((sum, t) => sum + t.shape[axis], 0) : d)) }];
   },
@@ -154,7 +173,8 @@ const rules: { [P in PrimitiveName]: Rule<P> } = {
     const [k, n] = transW ? [w.shape[1], w.shape[0]] : [w.shape[0], w.shape[1]];
     expect(x.shape[1] === k, name, `inner sizes that agree (transW ${transW})`, inputs);
     const out = f32([x.shape[0], n]);
-    if (c !== undefined) expect(sameShape(broadcastShapes(name, [out, c]), out.shape), name, `c that broadcasts to [${out.shape.join(", ")}]`, inputs);
+    if (c !== undefined)
+      expect(sameShape(broadcastShapes(name, [out, c]), out.shape), name, `c that broadcasts to [${out.shape.join(", ")}]`, inputs);
     return [out];
   },
 
@@ -210,7 +230,12 @@ const rules: { [P in PrimitiveName]: Rule<P> } = {
   rotary: (inputs, _params, name) => {
     const [x, cos, sin] = inputs;
     const [b, , t, d] = x.shape;
-    expect(x.shape.length === 4 && sameShape(cos.shape, [b, t, d / 2]) && sameShape(sin.shape, cos.shape), name, "x [B, H, T, D] with cos and sin [B, T, D/2]", inputs);
+    expect(
+      x.shape.length === 4 && sameShape(cos.shape, [b, t, d / 2]) && sameShape(sin.shape, cos.shape),
+      name,
+      "x [B, H, T, D] with cos and sin [B, T, D/2]",
+      inputs,
+    );
     return [f32(x.shape)];
   },
   attention: (inputs, _params, name) => {
@@ -220,7 +245,12 @@ const rules: { [P in PrimitiveName]: Rule<P> } = {
     const [, hkv, s] = k.shape;
     const fits = q.shape.length === 4 && sameShape(k.shape, [b, hkv, s, d]) && sameShape(v.shape, k.shape) && h % hkv === 0;
     expect(fits, name, "q [B, H, T, D], k and v [B, Hkv, S, D] with Hkv dividing H", inputs);
-    expect(sameShape(bias.shape, [bias.shape[0], 1, t, s]) && (bias.shape[0] === 1 || bias.shape[0] === b), name, `bias [${b} or 1, 1, ${t}, ${s}]`, inputs);
+    expect(
+      sameShape(bias.shape, [bias.shape[0], 1, t, s]) && (bias.shape[0] === 1 || bias.shape[0] === b),
+      name,
+      `bias [${b} or 1, 1, ${t}, ${s}]`,
+      inputs,
+    );
     return [f32(q.shape), f32([b, h, t, s])];
   },
   cachedAttention: (inputs, { heads, kvHeads }, name) => {
@@ -229,7 +259,12 @@ const rules: { [P in PrimitiveName]: Rule<P> } = {
     const d = q.shape[2] / heads;
     const s = pastK.shape[2];
     const fits = sameShape(q.shape, [b, 1, heads * d]) && sameShape(k.shape, [b, 1, kvHeads * d]) && sameShape(v.shape, k.shape);
-    expect(fits && sameShape(pastK.shape, [b, kvHeads, s, d]) && sameShape(pastV.shape, pastK.shape), name, "one position of q, k, v and caches [B, Hkv, S, D]", inputs);
+    expect(
+      fits && sameShape(pastK.shape, [b, kvHeads, s, d]) && sameShape(pastV.shape, pastK.shape),
+      name,
+      "one position of q, k, v and caches [B, Hkv, S, D]",
+      inputs,
+    );
     expect(sameShape(lengths.shape, [b]) && lengths.dtype === "int32", name, "lengths int32 [B]", inputs);
     return [f32(q.shape), f32(pastK.shape), f32(pastV.shape)];
   },

@@ -4,14 +4,20 @@
  */
 import * as t from "./ops.ts";
 import type { PrimitiveName } from "./primitive.ts";
-import { sizeOf, type Shape, type Tensor, type TensorType } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
+import { sizeOf, type Shape, type TensorType } from "./tensor-type.ts";
 import { apply } from "./tensor.ts";
 
 export interface OpCase {
   readonly name: string;
   readonly primitive: PrimitiveName;
   /** Types of the inputs "x0", "x1", …, and where float values are drawn from, or the integers themselves; `fixed`: not differentiated. */
-  readonly inputs: readonly (TensorType & { readonly low?: number; readonly high?: number; readonly integers?: readonly number[]; readonly fixed?: boolean })[];
+  readonly inputs: readonly (TensorType & {
+    readonly low?: number;
+    readonly high?: number;
+    readonly integers?: readonly number[];
+    readonly fixed?: boolean;
+  })[];
   readonly build: (xs: readonly Tensor[]) => readonly Tensor[];
 }
 
@@ -26,7 +32,9 @@ export function caseValues(input: Input, seed: number): Float64Array {
   if (input.integers !== undefined) return Float64Array.from(input.integers);
   const n = sizeOf(input.shape);
   const [low, high] = [input.low ?? -2, input.high ?? 2];
-  return Float64Array.from({ length: n }, (_, k) => Math.fround(low + (high - low) * ((0.5 + (k + 1 + seed * 7.31) * 0.6180339887498949) % 1)));
+  return Float64Array.from({ length: n }, (_, k) =>
+    Math.fround(low + (high - low) * ((0.5 + (k + 1 + seed * 7.31) * 0.6180339887498949) % 1)),
+  );
 }
 
 const simple = (primitive: PrimitiveName, inputs: Input[], build: (...xs: Tensor[]) => Tensor): OpCase => ({
@@ -43,7 +51,11 @@ const multiple = (primitive: PrimitiveName, inputs: Input[], build: OpCase["buil
 });
 
 const matmulCases = [false, true].flatMap((transA) =>
-  [false, true].map((transB) => simple("matmul", [f(transA ? [2, 4, 3] : [2, 3, 4]), f(transB ? [2, 5, 4] : [2, 4, 5])], (x, y) => t.matmul(x, y, { transA, transB, alpha: 0.5 }))),
+  [false, true].map((transB) =>
+    simple("matmul", [f(transA ? [2, 4, 3] : [2, 3, 4]), f(transB ? [2, 5, 4] : [2, 4, 5])], (x, y) =>
+      t.matmul(x, y, { transA, transB, alpha: 0.5 }),
+    ),
+  ),
 );
 
 export const opCases: readonly OpCase[] = [
@@ -97,10 +109,18 @@ export const opCases: readonly OpCase[] = [
   simple("gather", [f([5, 3]), i([2, 3], [0, 4, 4, 1, 0, 4])], t.gather),
   simple("gatherElements", [f([3, 5]), i([3, 2], [0, 4, 3, 3, 1, 0])], t.gatherElements),
   simple("scatterElements", [i([3, 2], [0, 4, 3, 3, 1, 0]), f([3, 2])], (at, x) => apply("scatterElements", [at, x], { width: 5 })[0]),
-  simple("scatterElements", [i([3, 1], [0, 4, 3]), f([3, 1]), f([3, 5])], (at, x, base) => apply("scatterElements", [at, x, base], { width: 5 })[0]),
+  simple(
+    "scatterElements",
+    [i([3, 1], [0, 4, 3]), f([3, 1]), f([3, 5])],
+    (at, x, base) => apply("scatterElements", [at, x, base], { width: 5 })[0],
+  ),
   // The products keep the node from being an output, so that the general lowering is what runs.
-  simple("scatterAddRows", [i([6], [0, 4, 4, 1, 0, 4]), f([6, 3])], (at, x) => t.mul(apply("scatterAddRows", [at, x], { rows: 5 })[0], 1.5)),
-  simple("scatterAddRows", [i([2, 2], [0, 4, 4, 1]), f([2, 2, 3]), f([5, 3])], (at, x, base) => t.mul(apply("scatterAddRows", [at, x, base], { rows: 5 })[0], 1.5)),
+  simple("scatterAddRows", [i([6], [0, 4, 4, 1, 0, 4]), f([6, 3])], (at, x) =>
+    t.mul(apply("scatterAddRows", [at, x], { rows: 5 })[0], 1.5),
+  ),
+  simple("scatterAddRows", [i([2, 2], [0, 4, 4, 1]), f([2, 2, 3]), f([5, 3])], (at, x, base) =>
+    t.mul(apply("scatterAddRows", [at, x, base], { rows: 5 })[0], 1.5),
+  ),
   simple("softmax", [f([3, 5])], t.softmax),
   simple("logSoftmax", [f([3, 5])], t.logSoftmax),
   multiple("tokenLogprobs", [f([3, 5]), i([3], [4, 0, 2])], ([x, labels]) => {
@@ -110,13 +130,19 @@ export const opCases: readonly OpCase[] = [
   simple("layerNorm", [f([2, 3, 6]), f([6]), f([6])], (x, g, c) => t.layerNorm(x, g, c, 1e-5)),
   simple("rmsNorm", [f([2, 3, 6]), f([6])], (x, g) => t.rmsNorm(x, g, 1e-5)),
   simple("rotary", [f([2, 3, 4, 8]), fixed([2, 4, 4]), fixed([2, 4, 4])], t.rotary),
-  simple("attention", [f([2, 2, 3, 8]), f([2, 2, 3, 8]), f([2, 2, 3, 8]), fixed([1, 1, 3, 3])], (q, k, v, bias) => t.attention(q, k, v, bias, 0.3)),
-  simple("attention", [f([2, 4, 3, 8]), f([2, 2, 5, 8]), f([2, 2, 5, 8]), fixed([2, 1, 3, 5])], (q, k, v, bias) => t.attention(q, k, v, bias, 0.3)),
+  simple("attention", [f([2, 2, 3, 8]), f([2, 2, 3, 8]), f([2, 2, 3, 8]), fixed([1, 1, 3, 3])], (q, k, v, bias) =>
+    t.attention(q, k, v, bias, 0.3),
+  ),
+  simple("attention", [f([2, 4, 3, 8]), f([2, 2, 5, 8]), f([2, 2, 5, 8]), fixed([2, 1, 3, 5])], (q, k, v, bias) =>
+    t.attention(q, k, v, bias, 0.3),
+  ),
   ...[-1, 2].map((window) =>
     multiple(
       "cachedAttention",
       [f([2, 1, 32]), f([2, 1, 16]), f([2, 1, 16]), f([2, 2, 6, 8]), f([2, 2, 6, 8]), i([2], [0, 4])],
-      ([q, k, v, pastK, pastV, lengths]) => [t.cachedAttention(q, k, v, pastK, pastV, lengths, { heads: 4, kvHeads: 2, scale: 0.3, window }).output],
+      ([q, k, v, pastK, pastV, lengths]) => [
+        t.cachedAttention(q, k, v, pastK, pastV, lengths, { heads: 4, kvHeads: 2, scale: 0.3, window }).output,
+      ],
       window < 0 ? "" : " window",
     ),
   ),

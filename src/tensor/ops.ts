@@ -1,5 +1,6 @@
 /** The vocabulary for writing models and losses: a function a primitive, and compositions of them. */
-import { apply, sameShape, sizeOf, type DType, type Shape, type Tensor, type TensorData } from "./tensor.ts";
+import { apply, type Tensor } from "./tensor.ts";
+import { sameShape, sizeOf, type DType, type Shape, type TensorData } from "./tensor-type.ts";
 
 export type Operand = Tensor | number;
 
@@ -9,7 +10,11 @@ export function input(name: string, dtype: DType, shape: Shape): Tensor {
   return apply("input", [], { name, dtype, shape })[0];
 }
 
-export function constant(data: TensorData, shape: Shape, dtype: DType = data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "bool"): Tensor {
+export function constant(
+  data: TensorData,
+  shape: Shape,
+  dtype: DType = data instanceof Float32Array ? "float32" : data instanceof Int32Array ? "int32" : "bool",
+): Tensor {
   return apply("constant", [], { dtype, shape, data })[0];
 }
 
@@ -19,7 +24,10 @@ export function scalar(value: number, dtype: DType = "float32"): Tensor {
 
 /** 0, 1, …, n−1 as int32 [n]. */
 export function range(n: number): Tensor {
-  return constant(Int32Array.from({ length: n }, (_, i) => i), [n]);
+  return constant(
+    Int32Array.from({ length: n }, (_, i) => i),
+    [n],
+  );
 }
 
 function operands(a: Operand, b: Operand): [Tensor, Tensor] {
@@ -69,15 +77,18 @@ export function reshape(x: Tensor, shape: Shape): Tensor {
 }
 export const transpose = (x: Tensor, permutation: readonly number[]): Tensor => apply("transpose", [x], { permutation })[0];
 export const expand = (x: Tensor, shape: Shape): Tensor => (sameShape(x.shape, shape) ? x : apply("expand", [x], { shape })[0]);
-export const concat = (parts: readonly Tensor[], axis: number): Tensor => (parts.length === 1 ? parts[0] : apply("concat", parts, { axis })[0]);
+export const concat = (parts: readonly Tensor[], axis: number): Tensor =>
+  parts.length === 1 ? parts[0] : apply("concat", parts, { axis })[0];
 export const slice = (x: Tensor, axis: number, start: number, end: number): Tensor => apply("slice", [x], { axis, start, end })[0];
 export const pad = (x: Tensor, axis: number, before: number, after: number): Tensor => apply("pad", [x], { axis, before, after })[0];
 
 // ── reductions ────────────────────────────────────────────────────────────────────────────────
 
 const allAxes = (x: Tensor): number[] => x.shape.map((_, i) => i);
-export const sum = (x: Tensor, axes: readonly number[] = allAxes(x), keepDims = false): Tensor => apply("reduceSum", [x], { axes, keepDims })[0];
-export const max = (x: Tensor, axes: readonly number[] = allAxes(x), keepDims = false): Tensor => apply("reduceMax", [x], { axes, keepDims })[0];
+export const sum = (x: Tensor, axes: readonly number[] = allAxes(x), keepDims = false): Tensor =>
+  apply("reduceSum", [x], { axes, keepDims })[0];
+export const max = (x: Tensor, axes: readonly number[] = allAxes(x), keepDims = false): Tensor =>
+  apply("reduceMax", [x], { axes, keepDims })[0];
 export const mean = (x: Tensor, axes: readonly number[] = allAxes(x), keepDims = false): Tensor =>
   mul(sum(x, axes, keepDims), 1 / axes.reduce((product, a) => product * x.shape[a], 1));
 export const cumsum = (x: Tensor, axis: number): Tensor => apply("cumsum", [x], { axis })[0];
@@ -89,9 +100,11 @@ export function topK(x: Tensor, k: number): { values: Tensor; indices: Tensor } 
 
 // ── linear algebra ────────────────────────────────────────────────────────────────────────────
 
-export const matmul = (a: Tensor, b: Tensor, { transA = false, transB = false, alpha = 1 } = {}): Tensor => apply("matmul", [a, b], { transA, transB, alpha })[0];
+export const matmul = (a: Tensor, b: Tensor, { transA = false, transB = false, alpha = 1 } = {}): Tensor =>
+  apply("matmul", [a, b], { transA, transB, alpha })[0];
 /** x [N, K] · w [K, N'] + c, or · wᵀ where `transW` (w [N', K], PyTorch's layout). */
-export const linear = (x: Tensor, w: Tensor, c?: Tensor, { transW = false } = {}): Tensor => apply("linear", c === undefined ? [x, w] : [x, w, c], { transW })[0];
+export const linear = (x: Tensor, w: Tensor, c?: Tensor, { transW = false } = {}): Tensor =>
+  apply("linear", c === undefined ? [x, w] : [x, w, c], { transW })[0];
 
 // ── rows ──────────────────────────────────────────────────────────────────────────────────────
 
@@ -107,10 +120,12 @@ export function tokenLogprobs(logits: Tensor, labels: Tensor): { logprobs: Tenso
   const [logprobs, all] = apply("tokenLogprobs", [logits, labels], {});
   return { logprobs, logSoftmax: all };
 }
-export const layerNorm = (x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number): Tensor => apply("layerNorm", [x, gamma, beta], { epsilon })[0];
+export const layerNorm = (x: Tensor, gamma: Tensor, beta: Tensor, epsilon: number): Tensor =>
+  apply("layerNorm", [x, gamma, beta], { epsilon })[0];
 export const rmsNorm = (x: Tensor, gamma: Tensor, epsilon: number): Tensor => apply("rmsNorm", [x, gamma], { epsilon })[0];
 export const rotary = (x: Tensor, cos: Tensor, sin: Tensor): Tensor => apply("rotary", [x, cos, sin], {})[0];
-export const attention = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: number): Tensor => apply("attention", [q, k, v, bias], { scale })[0];
+export const attention = (q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scale: number): Tensor =>
+  apply("attention", [q, k, v, bias], { scale })[0];
 export function cachedAttention(
   q: Tensor,
   k: Tensor,

@@ -5,7 +5,7 @@
  * An operation is a primitive when ONNX has it and a fused kernel or a hand-written derivative matters;
  * everything else is composed in `ops.ts`.
  */
-import type { DType, Shape, TensorData } from "./tensor.ts";
+import type { DType, Shape, TensorData } from "./tensor-type.ts";
 
 type None = Record<string, never>;
 

@@ -1,6 +1,7 @@
 /** A graph as stable text: names count from the graph's own start, so equal graphs print equally. */
 import type { Graph } from "./graph.ts";
-import { formatType, type Tensor, type TensorData } from "./tensor.ts";
+import type { Tensor } from "./tensor.ts";
+import { formatType, type TensorData } from "./tensor-type.ts";
 
 function formatParam(value: unknown): string {
   if (typeof value === "number" || typeof value === "boolean" || typeof value === "string") return String(value);

@@ -3,15 +3,9 @@
  * read, so a graph is whatever can be reached from its outputs. Nothing here holds memory: values
  * exist only in `runtime` (fast) and in `evaluate.ts` (the slow reference).
  */
-import { SparError } from "../internal/errors.ts";
 import type { PrimitiveName, PrimitiveParams } from "./primitive.ts";
 import { infer } from "./infer.ts";
-
-export type DType = "float32" | "int32" | "int64" | "bool" | "uint8";
-export type Shape = readonly number[];
-export type TensorType = { readonly dtype: DType; readonly shape: Shape };
-
-export type TensorData = Float32Array | Int32Array | BigInt64Array | Uint8Array;
+import type { TensorType } from "./tensor-type.ts";
 
 export interface Tensor extends TensorType {
   /** Increases with every tensor made: creation order is a topological order. */
@@ -60,26 +54,4 @@ export function recomputed<T>(body: () => T): T {
 /** True for a node of primitive `name`, and narrows its parameters. */
 export function isNode<P extends PrimitiveName>(node: Node, name: P): node is Node<P> {
   return (node.primitive as PrimitiveName) === name;
-}
-
-export function sizeOf(shape: Shape): number {
-  return shape.reduce((product, d) => product * d, 1);
-}
-
-export function sameShape(a: Shape, b: Shape): boolean {
-  return a.length === b.length && a.every((d, i) => d === b[i]);
-}
-
-export function formatType(type: TensorType): string {
-  return `${type.dtype}[${type.shape.join(", ")}]`;
-}
-
-export function shapeError(operation: string, expected: string, got: readonly TensorType[]): SparError {
-  return new SparError("tensor/shape-mismatch", `${operation}: expected ${expected}, got ${got.map(formatType).join(" and ")}`);
-}
-
-const bytesOf: Record<DType, number> = { float32: 4, int32: 4, int64: 8, bool: 1, uint8: 1 };
-
-export function byteLengthOf(type: TensorType): number {
-  return sizeOf(type.shape) * bytesOf[type.dtype];
 }

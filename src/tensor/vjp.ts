@@ -4,7 +4,8 @@
  * `grad.ts` sums over broadcast axes. "none" marks what is never differentiated.
  */
 import type { PrimitiveName } from "./primitive.ts";
-import { apply, isNode, sameShape, type Node, type Tensor } from "./tensor.ts";
+import { apply, isNode, type Node, type Tensor } from "./tensor.ts";
+import { sameShape } from "./tensor-type.ts";
 import * as t from "./ops.ts";
 
 type Gradients = readonly (Tensor | undefined)[];
@@ -22,7 +23,11 @@ const choice =
     return [first, t.sub(dy, first)];
   };
 
-const reduceAxes = (x: Tensor, dy: Tensor, axes: readonly number[]): Tensor => t.reshape(dy, x.shape.map((d, i) => (axes.includes(i) ? 1 : d)));
+const reduceAxes = (x: Tensor, dy: Tensor, axes: readonly number[]): Tensor =>
+  t.reshape(
+    dy,
+    x.shape.map((d, i) => (axes.includes(i) ? 1 : d)),
+  );
 const last = (x: Tensor): number => x.shape.length - 1;
 /** All axes but the last: over these the gradients of gamma and beta sum. */
 const leading = (x: Tensor): number[] => x.shape.slice(0, -1).map((_, i) => i);
@@ -77,7 +82,12 @@ export const vjp: { [P in PrimitiveName]: Row<P> } = {
   where: (node, dy) => [undefined, t.where(node.inputs[0], dy, 0), t.where(node.inputs[0], 0, dy)],
 
   reshape: (node, dy) => [t.reshape(dy, node.inputs[0].shape)],
-  transpose: (node, dy) => [t.transpose(dy, node.params.permutation.map((_, i) => node.params.permutation.indexOf(i)))],
+  transpose: (node, dy) => [
+    t.transpose(
+      dy,
+      node.params.permutation.map((_, i) => node.params.permutation.indexOf(i)),
+    ),
+  ],
   expand: (_node, dy) => [dy],
   concat: (node, dy) => {
     let start = 0;
@@ -127,7 +137,10 @@ export const vjp: { [P in PrimitiveName]: Row<P> } = {
   },
 
   gather: (node, dy) => [scatterAddRows(node.inputs[1], dy, node.inputs[0].shape[0]), undefined],
-  gatherElements: (node, dy) => [apply("scatterElements", [node.inputs[1], dy], { width: node.inputs[0].shape[last(node.inputs[0])] })[0], undefined],
+  gatherElements: (node, dy) => [
+    apply("scatterElements", [node.inputs[1], dy], { width: node.inputs[0].shape[last(node.inputs[0])] })[0],
+    undefined,
+  ],
   scatterElements: (node, dy) => [undefined, t.gatherElements(dy, node.inputs[0]), dy],
   scatterAddRows: (node, dy) => [undefined, t.gather(dy, node.inputs[0]), dy],
 
@@ -216,4 +229,3 @@ function normalCdf(x: Tensor): Tensor {
   // Near zero Φ(x) = ½ + x·φ(0) to 1e-10.
   return t.where(tiny, t.add(t.mul(x, 1 / Math.sqrt(2 * Math.PI)), 0.5), t.div(t.gelu(safe), safe));
 }
-

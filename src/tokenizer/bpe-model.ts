@@ -116,7 +116,8 @@ function parseMerges(json: ModelJson, vocab: Map<string, number>): { ranks: Map<
     const space = typeof merge === "string" ? merge.indexOf(" ", 1) : 0;
     const [left, right] = typeof merge === "string" ? [merge.slice(0, space), merge.slice(space + 1)] : merge;
     const [a, b, result] = [vocab.get(left), vocab.get(right), vocab.get(left + right)];
-    if (a === undefined || b === undefined || result === undefined) throw refuseModel(`merge ${rank} (${JSON.stringify(merge)}) names tokens that are not in the vocabulary`);
+    if (a === undefined || b === undefined || result === undefined)
+      throw refuseModel(`merge ${rank} (${JSON.stringify(merge)}) names tokens that are not in the vocabulary`);
     ranks.set(a * PAIR_BASE + b, rank);
     results.push(result);
   }
@@ -124,7 +125,9 @@ function parseMerges(json: ModelJson, vocab: Map<string, number>): { ranks: Map<
 }
 
 function refuseModel(reason: string): SparError {
-  return new SparError("tokenizer/malformed", `Reading tokenizer.json: the BPE model is damaged: ${reason}.`, { hint: "Download or export the tokenizer again." });
+  return new SparError("tokenizer/malformed", `Reading tokenizer.json: the BPE model is damaged: ${reason}.`, {
+    hint: "Download or export the tokenizer again.",
+  });
 }
 
 function mergeByScanning(symbols: number[], ranks: Map<number, number>, results: number[]): number[] {

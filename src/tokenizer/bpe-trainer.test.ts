@@ -6,7 +6,8 @@ import { createBPEModel } from "./bpe-model.ts";
 import { createTokenizer } from "./hugging-face.ts";
 
 const source = readFileSync(new URL("hugging-face.ts", import.meta.url), "utf8");
-const train = (texts: Iterable<string> | AsyncIterable<string>, vocabSize: number, more = {}) => trainBPE(texts, { vocabSize, specialTokens: ["<|endoftext|>"], ...more });
+const train = (texts: Iterable<string> | AsyncIterable<string>, vocabSize: number, more = {}) =>
+  trainBPE(texts, { vocabSize, specialTokens: ["<|endoftext|>"], ...more });
 const tokensOf = (json: Awaited<ReturnType<typeof trainBPE>>) => Object.keys(json.model.vocab as object);
 
 describe("trainBPE", () => {
@@ -14,7 +15,12 @@ describe("trainBPE", () => {
     const texts = ["low ".repeat(5), "lower ".repeat(2), "newest ".repeat(6), "widest ".repeat(3)].map((text) => text.trimEnd());
     const json = await train(texts, 257 + 4);
     // " newest" 5 and "newest" 1 and so on: e+s 9, then es+t 9, then l+o 7, then lo+w 7.
-    expect(json.model.merges).toEqual([["e", "s"], ["es", "t"], ["l", "o"], ["lo", "w"]]);
+    expect(json.model.merges).toEqual([
+      ["e", "s"],
+      ["es", "t"],
+      ["l", "o"],
+      ["lo", "w"],
+    ]);
   });
 
   test("ids: special tokens, bytes, merges; the same from any stream", async () => {
@@ -43,7 +49,10 @@ describe("trainBPE", () => {
 
   test("repeats inside a word: a+a in aaaa", async () => {
     const json = await train(["aaaa aaaa"], 257 + 2);
-    expect(json.model.merges).toEqual([["a", "a"], ["aa", "aa"]]);
+    expect(json.model.merges).toEqual([
+      ["a", "a"],
+      ["aa", "aa"],
+    ]);
   });
 
   test("stops where pairs are too rare; BOS by the post-processor", async () => {
@@ -65,12 +74,15 @@ test("long words by heap and short ones by scanning agree", async () => {
   const json = await train([source], 600);
   const model = createBPEModel(json.model, true);
   fc.assert(
-    fc.property(fc.array(fc.constantFrom("a", "e", "t", "th", "in", "token", "er", "\n", " "), { minLength: 33, maxLength: 200 }), (pieces) => {
-      const word = pieces.join("");
-      const byHeap: number[] = [];
-      model.encodeWord(word, byHeap);
-      expect(byHeap).toEqual(encodeSlowly(word, json));
-    }),
+    fc.property(
+      fc.array(fc.constantFrom("a", "e", "t", "th", "in", "token", "er", "\n", " "), { minLength: 33, maxLength: 200 }),
+      (pieces) => {
+        const word = pieces.join("");
+        const byHeap: number[] = [];
+        model.encodeWord(word, byHeap);
+        expect(byHeap).toEqual(encodeSlowly(word, json));
+      },
+    ),
   );
 });
 

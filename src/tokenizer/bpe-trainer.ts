@@ -25,11 +25,21 @@ export async function trainBPE(texts: AsyncIterable<string> | Iterable<string>, 
   const { vocabSize, specialTokens = [], minFrequency = 2, bosToken } = options;
   const special = [...new Set(specialTokens)];
   if (!Number.isInteger(vocabSize) || vocabSize < 256 + special.length || vocabSize >= PAIR_BASE)
-    throw new SparError("tokenizer/vocab-size", `Training a tokenizer: vocab_size is ${vocabSize}; expected an integer of at least ${256 + special.length} (256 bytes and ${special.length} special tokens).`);
-  if (bosToken !== undefined && !special.includes(bosToken)) throw new SparError("tokenizer/special-token", `Training a tokenizer: the BOS token "${bosToken}" is not among the special tokens (${special.join(", ") || "none"}).`);
+    throw new SparError(
+      "tokenizer/vocab-size",
+      `Training a tokenizer: vocab_size is ${vocabSize}; expected an integer of at least ${256 + special.length} (256 bytes and ${special.length} special tokens).`,
+    );
+  if (bosToken !== undefined && !special.includes(bosToken))
+    throw new SparError(
+      "tokenizer/special-token",
+      `Training a tokenizer: the BOS token "${bosToken}" is not among the special tokens (${special.join(", ") || "none"}).`,
+    );
 
   const counts = await countWords(texts);
-  if (counts.size === 0) throw new SparError("tokenizer/empty", "Training a tokenizer: the texts are empty; expected some text.", { hint: "Check the dataset's text column." });
+  if (counts.size === 0)
+    throw new SparError("tokenizer/empty", "Training a tokenizer: the texts are empty; expected some text.", {
+      hint: "Check the dataset's text column.",
+    });
 
   // Bytes in the order of their characters, as Hugging Face's trainer sorts its alphabet.
   const alphabet = [...BYTE_TO_CHAR].sort((a, b) => a.charCodeAt(0) - b.charCodeAt(0));
@@ -53,7 +63,13 @@ async function countWords(texts: AsyncIterable<string> | Iterable<string>): Prom
 type Word = { symbols: number[]; count: number };
 
 /** Appends new tokens to `tokens` and returns the merges as pairs of ids. Only words that hold a pair are visited. */
-function learnMerges(counts: Map<string, number>, byteIds: readonly number[], tokens: string[], vocabSize: number, minFrequency: number): [number, number][] {
+function learnMerges(
+  counts: Map<string, number>,
+  byteIds: readonly number[],
+  tokens: string[],
+  vocabSize: number,
+  minFrequency: number,
+): [number, number][] {
   const words: Word[] = [];
   const pairCounts = new Map<number, number>();
   const pairWords = new Map<number, number[]>();
@@ -96,10 +112,11 @@ function learnMerges(counts: Map<string, number>, byteIds: readonly number[], to
     }
     merges.push([left, right]);
     const changed = new Set<number>();
-    for (const w of pairWords.get(top.pair)!) mergeInWord(words[w]!, left, right, id, (pair, change) => {
-      count(pair, change, w);
-      if (change > 0) changed.add(pair);
-    });
+    for (const w of pairWords.get(top.pair)!)
+      mergeInWord(words[w]!, left, right, id, (pair, change) => {
+        count(pair, change, w);
+        if (change > 0) changed.add(pair);
+      });
     pairCounts.delete(top.pair);
     pairWords.delete(top.pair);
     for (const pair of changed) if (pairCounts.get(pair)! > 0) heap.push(pairCounts.get(pair)!, pair);
@@ -171,13 +188,26 @@ function createPairHeap() {
   };
 }
 
-function formatTokenizer(tokens: readonly string[], merges: readonly [number, number][], special: readonly string[], bosToken: string | undefined): TokenizerJson {
+function formatTokenizer(
+  tokens: readonly string[],
+  merges: readonly [number, number][],
+  special: readonly string[],
+  bosToken: string | undefined,
+): TokenizerJson {
   const level = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true };
   return {
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: special.map((content, id) => ({ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true })),
+    added_tokens: special.map((content, id) => ({
+      id,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: true,
+    })),
     normalizer: null,
     pre_tokenizer: level,
     post_processor: bosToken === undefined ? null : formatBosTemplate(bosToken, special.indexOf(bosToken)),

@@ -4,12 +4,16 @@ import type { ChatMessage } from "./chat-template.ts";
 import { createTokenizer } from "./hugging-face.ts";
 
 const readFixture = (path: string) => readFileSync(new URL(`../../test/fixtures/tokenizers/${path}`, import.meta.url), "utf8");
-type Golden = { messages: ChatMessage[]; cases: { name: string; template: string; full: string; prompt: string; ids: number[]; mask?: number[]; tools?: string }[] };
+type Golden = {
+  messages: ChatMessage[];
+  cases: { name: string; template: string; full: string; prompt: string; ids: number[]; mask?: number[]; tools?: string }[];
+};
 const golden = JSON.parse(readFixture("chat-golden.json")) as Golden;
 const { messages } = golden;
 const json = readFixture("byte-level/tokenizer.json");
 const config = JSON.stringify({ eos_token: "<|im_end|>", bos_token: { content: "<|endoftext|>" } });
-const create = (template: string, more: { [name: string]: string } = {}) => createTokenizer({ "tokenizer.json": json, "tokenizer_config.json": config, "chat_template.jinja": template, ...more });
+const create = (template: string, more: { [name: string]: string } = {}) =>
+  createTokenizer({ "tokenizer.json": json, "tokenizer_config.json": config, "chat_template.jinja": template, ...more });
 
 describe.each(golden.cases)("$name renders as in Transformers", ({ template, full, prompt, ids, tools }) => {
   const tokenizer = create(template);
@@ -17,7 +21,12 @@ describe.each(golden.cases)("$name renders as in Transformers", ({ template, ful
     expect(tokenizer.applyChatTemplate(messages)).toBe(full);
     expect(tokenizer.applyChatTemplate(messages.slice(0, 4), { addGenerationPrompt: true })).toBe(prompt);
     expect(tokenizer.encodeChat(messages)).toEqual(ids);
-    if (tools) expect(tokenizer.applyChatTemplate(messages.slice(0, 2), { tools: [{ type: "function", function: { name: "f", é: [1, 2.5, null, true] } }] })).toBe(tools);
+    if (tools)
+      expect(
+        tokenizer.applyChatTemplate(messages.slice(0, 2), {
+          tools: [{ type: "function", function: { name: "f", é: [1, 2.5, null, true] } }],
+        }),
+      ).toBe(tools);
   });
 });
 
@@ -49,11 +58,18 @@ test("the last message can be continued", () => {
   const tokenizer = create(golden.cases[0]!.template);
   const text = tokenizer.applyChatTemplate([messages[1]!, { role: "assistant", content: "The fi" }], { continueFinalMessage: true });
   expect(text.endsWith("<|im_start|>assistant\nThe fi")).toBe(true);
-  expect(() => tokenizer.applyChatTemplate(messages, { continueFinalMessage: true, addGenerationPrompt: true })).toThrow(/generation prompt/);
+  expect(() => tokenizer.applyChatTemplate(messages, { continueFinalMessage: true, addGenerationPrompt: true })).toThrow(
+    /generation prompt/,
+  );
 });
 
 test("where templates are found: files before config, lists by name", () => {
-  const list = JSON.stringify({ chat_template: [{ name: "default", template: "D" }, { name: "tool_use", template: "T" }] });
+  const list = JSON.stringify({
+    chat_template: [
+      { name: "default", template: "D" },
+      { name: "tool_use", template: "T" },
+    ],
+  });
   const several = createTokenizer({ "tokenizer.json": json, "tokenizer_config.json": list });
   expect(several.applyChatTemplate([])).toBe("D");
   expect(several.applyChatTemplate([], { tools: [{}] })).toBe("T");
@@ -69,6 +85,8 @@ test("where templates are found: files before config, lists by name", () => {
 
 test("variables reach the template; its own errors and syntax errors are told", () => {
   expect(create("{{ 'on' if enable_thinking else 'off' }}").applyChatTemplate([], { variables: { enable_thinking: true } })).toBe("on");
-  expect(() => create("{{ raise_exception('roles must alternate') }}").applyChatTemplate([])).toThrow(/Rendering the chat template.*roles must alternate/);
+  expect(() => create("{{ raise_exception('roles must alternate') }}").applyChatTemplate([])).toThrow(
+    /Rendering the chat template.*roles must alternate/,
+  );
   expect(() => create("{% for %}").applyChatTemplate([])).toThrow(/Parsing the chat template/);
 });

@@ -39,7 +39,11 @@ export function createChatTemplate(templates: { [name: string]: string }, named:
     if (!template) {
       // The library does not know {% generation %}. The tag becomes an output between two ifs, so that it trims the
       // white space around it exactly as a block tag does.
-      const rewritten = source.replace(GENERATION_TAG, (_, left: string, end: string | undefined, right: string) => `{%${left} if true %}{{ ${end ? "spar_close" : "spar_open"} }}{% endif ${right}%}`);
+      const rewritten = source.replace(
+        GENERATION_TAG,
+        (_, left: string, end: string | undefined, right: string) =>
+          `{%${left} if true %}{{ ${end ? "spar_close" : "spar_open"} }}{% endif ${right}%}`,
+      );
       template = wrapErrors("Parsing", () => new Template(rewritten));
       compiled.set(source, template);
     }
@@ -51,9 +55,13 @@ export function createChatTemplate(templates: { [name: string]: string }, named:
     const source = templates[name];
     if (source !== undefined) return source;
     const names = Object.keys(templates);
-    throw new SparError("tokenizer/no-chat-template", `Rendering messages: the tokenizer has no chat template${names.length ? ` "${name}" (it has ${names.join(", ")})` : ""}.`, {
-      hint: "Use a chat or instruct version of the model, or add a chat_template.jinja to its folder.",
-    });
+    throw new SparError(
+      "tokenizer/no-chat-template",
+      `Rendering messages: the tokenizer has no chat template${names.length ? ` "${name}" (it has ${names.join(", ")})` : ""}.`,
+      {
+        hint: "Use a chat or instruct version of the model, or add a chat_template.jinja to its folder.",
+      },
+    );
   };
 
   const renderRaw = (messages: readonly ChatMessage[], options: ChatTemplateOptions, marks: boolean): string => {
@@ -75,10 +83,17 @@ export function createChatTemplate(templates: { [name: string]: string }, named:
     if (!options.continueFinalMessage) return renderRaw(messages, options, false);
     const final = messages.at(-1)?.content;
     if (options.addGenerationPrompt || typeof final !== "string")
-      throw new SparError("tokenizer/chat-template", "Rendering messages: continuing the final message needs a last message with text, and no generation prompt.");
+      throw new SparError(
+        "tokenizer/chat-template",
+        "Rendering messages: continuing the final message needs a last message with text, and no generation prompt.",
+      );
     const text = renderRaw(messages, options, false);
     const at = text.lastIndexOf(final.trim());
-    if (at < 0) throw new SparError("tokenizer/chat-template", "Rendering messages: the final message cannot be continued, as the template does not show its text.");
+    if (at < 0)
+      throw new SparError(
+        "tokenizer/chat-template",
+        "Rendering messages: the final message cannot be continued, as the template does not show its text.",
+      );
     // A template that trims contents has dropped the final spaces; they are dropped here too.
     return text.slice(0, text.startsWith(final.trimStart(), at) ? at + final.trimStart().length : at + final.trim().length);
   };
@@ -86,7 +101,10 @@ export function createChatTemplate(templates: { [name: string]: string }, named:
   const renderWithSpans = (messages: readonly ChatMessage[], options: ChatTemplateOptions = {}): RenderedChat => {
     const text = render(messages, options);
     if (new RegExp(GENERATION_TAG.source).test(choose(options))) return readMarks(text, renderRaw(messages, options, true));
-    return { text, assistantSpans: findSpansByPrefix(text, messages, named.eos_token, (part, more) => render(part, { ...options, ...more })) };
+    return {
+      text,
+      assistantSpans: findSpansByPrefix(text, messages, named.eos_token, (part, more) => render(part, { ...options, ...more })),
+    };
   };
 
   return { render, renderWithSpans };
@@ -101,7 +119,11 @@ function readMarks(text: string, marked: string): RenderedChat {
     else plain += piece;
   }
   // With continueFinalMessage the text ends earlier.
-  if (!plain.startsWith(text)) throw new SparError("tokenizer/chat-template", "Rendering messages: the messages hold characters U+10FFF0 or U+10FFF1, which spar uses as marks; remove them.");
+  if (!plain.startsWith(text))
+    throw new SparError(
+      "tokenizer/chat-template",
+      "Rendering messages: the messages hold characters U+10FFF0 or U+10FFF1, which spar uses as marks; remove them.",
+    );
   const clip = (at: number) => Math.min(at, text.length);
   return { text, assistantSpans: assistantSpans.map(([start, end]) => [clip(start), clip(end)]) };
 }
@@ -122,9 +144,13 @@ function findSpansByPrefix(
     const before = i === 0 ? "" : render(messages.slice(0, i), { addGenerationPrompt: true });
     const after = i === messages.length - 1 ? text : render(messages.slice(0, i + 1), { addGenerationPrompt: false });
     if (!after.startsWith(before) || !text.startsWith(after))
-      throw new SparError("tokenizer/chat-template", `Finding what the assistant wrote: the chat template renders message ${i + 1} differently when others follow, so its part of the text cannot be told.`, {
-        hint: "Mark the assistant's text in the template with {% generation %} … {% endgeneration %}, or train on prompt-completion rows.",
-      });
+      throw new SparError(
+        "tokenizer/chat-template",
+        `Finding what the assistant wrote: the chat template renders message ${i + 1} differently when others follow, so its part of the text cannot be told.`,
+        {
+          hint: "Mark the assistant's text in the template with {% generation %} … {% endgeneration %}, or train on prompt-completion rows.",
+        },
+      );
     let end = after.length;
     // The line break that templates put after the end token is not the assistant's.
     if (eosToken !== undefined && after.trimEnd().endsWith(eosToken)) end = after.trimEnd().length;
@@ -137,9 +163,13 @@ function wrapErrors<T>(operation: string, work: () => T): T {
   try {
     return work();
   } catch (cause) {
-    throw new SparError("tokenizer/chat-template", `${operation} the chat template: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      hint: "Templates may refuse certain roles or orders of messages; the message above is the template's own.",
-      cause,
-    });
+    throw new SparError(
+      "tokenizer/chat-template",
+      `${operation} the chat template: ${cause instanceof Error ? cause.message : String(cause)}`,
+      {
+        hint: "Templates may refuse certain roles or orders of messages; the message above is the template's own.",
+        cause,
+      },
+    );
   }
 }

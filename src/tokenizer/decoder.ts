@@ -67,7 +67,8 @@ function createStream(steps: readonly ComponentJson[]): Decoder["stream"] {
     if (step.type === "Replace" && literal !== undefined && !fused && !fallback) replaces.push([literal, String(step.content ?? "")]);
     else if (step.type === "ByteFallback" && !fused) fallback = true;
     else if (step.type === "Fuse") fused = true;
-    else if (step.type === "Strip" && fused && (step.content ?? " ") === " " && !step.stop && stripStart === 0) stripStart = Number(step.start ?? 0);
+    else if (step.type === "Strip" && fused && (step.content ?? " ") === " " && !step.stop && stripStart === 0)
+      stripStart = Number(step.start ?? 0);
     else return undefined;
   }
   const bytes = (token: string): Uint8Array => {

@@ -13,10 +13,17 @@ export function createEncoder(json: TokenizerJson, config: TokenizerConfig, toke
   const { model } = json;
   if (isPlainBPE(json)) return createBPEEncoder(json, tokenToId);
   try {
-    const library = new Library({ normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [], ...json }, config);
+    const library = new Library(
+      { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null, added_tokens: [], ...json },
+      config,
+    );
     return (text, special) => (text === "" && !special ? [] : library.encode(text, { add_special_tokens: special }).ids);
   } catch (cause) {
-    throw new SparError("tokenizer/unsupported", `Reading tokenizer.json: a model of type ${JSON.stringify(model.type)} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
+    throw new SparError(
+      "tokenizer/unsupported",
+      `Reading tokenizer.json: a model of type ${JSON.stringify(model.type)} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      { cause },
+    );
   }
 }
 
@@ -31,7 +38,10 @@ function createBPEEncoder(json: TokenizerJson, tokenToId: ReadonlyMap<string, nu
   const model = createBPEModel(json.model, preTokenizer.bytes);
   const added = json.added_tokens ?? [];
   const isNormalized = (token: (typeof added)[number]) => (token.normalized ?? !token.special) && json.normalizer != null;
-  const splitRaw = createAddedTokenSplitter(added.filter((token) => !isNormalized(token)), (text) => text);
+  const splitRaw = createAddedTokenSplitter(
+    added.filter((token) => !isNormalized(token)),
+    (text) => text,
+  );
   const splitNormalized = createAddedTokenSplitter(added.filter(isNormalized), normalize);
   const { prefix, suffix } = findSpecialFrame(json.post_processor, tokenToId);
 
@@ -65,7 +75,10 @@ function createNormalizer(json: ComponentJson | null | undefined): (text: string
 }
 
 /** What the post-processor puts before and after one text. All of its types are such a frame. */
-function findSpecialFrame(json: ComponentJson | null | undefined, tokenToId: ReadonlyMap<string, number>): { prefix: number[]; suffix: number[] } {
+function findSpecialFrame(
+  json: ComponentJson | null | undefined,
+  tokenToId: ReadonlyMap<string, number>,
+): { prefix: number[]; suffix: number[] } {
   if (json == null) return { prefix: [], suffix: [] };
   const mark = "\u0000text\u0000";
   const { tokens } = createLibraryPart("post_processor", json).post_processor!.post_process([mark], null, true);

@@ -46,7 +46,10 @@ const MORE_TEMPLATES = "additional_chat_templates";
 /** Loads the tokenizer of a model folder: tokenizer.json, or GPT-2's older vocab.json and merges.txt. */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const names = await readdir(folder).catch((cause: unknown) => {
-    throw new SparError("tokenizer/missing", `Loading a tokenizer: the folder ${folder} cannot be read.`, { hint: "Check the path.", cause });
+    throw new SparError("tokenizer/missing", `Loading a tokenizer: the folder ${folder} cannot be read.`, {
+      hint: "Check the path.",
+      cause,
+    });
   });
   const files: { [name: string]: string } = {};
   for (const name of FILES) if (names.includes(name)) files[name] = await readFile(join(folder, name), "utf8");
@@ -60,12 +63,18 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     tokenizerJson = convertGPT2Files(vocab, merges, folder);
   }
   if (tokenizerJson === undefined)
-    throw new SparError("tokenizer/missing", `Loading a tokenizer: ${folder} has no tokenizer.json${names.includes("tokenizer.model") ? " (only SentencePiece's tokenizer.model)" : ""}.`, {
-      hint: names.includes("tokenizer.model")
-        ? "Convert it once with Python: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
-        : "Copy the tokenizer's files into the model's folder.",
-    });
-  const model = names.includes("config.json") ? parseJson(await readFile(join(folder, "config.json"), "utf8"), join(folder, "config.json")) : {};
+    throw new SparError(
+      "tokenizer/missing",
+      `Loading a tokenizer: ${folder} has no tokenizer.json${names.includes("tokenizer.model") ? " (only SentencePiece's tokenizer.model)" : ""}.`,
+      {
+        hint: names.includes("tokenizer.model")
+          ? "Convert it once with Python: AutoTokenizer.from_pretrained(folder).save_pretrained(folder)."
+          : "Copy the tokenizer's files into the model's folder.",
+      },
+    );
+  const model = names.includes("config.json")
+    ? parseJson(await readFile(join(folder, "config.json"), "utf8"), join(folder, "config.json"))
+    : {};
   return createTokenizer({ ...files, "tokenizer.json": tokenizerJson }, { modelConfig: model, folder });
 }
 
@@ -82,19 +91,28 @@ export async function saveTokenizer(tokenizer: Tokenizer, folder: string): Promi
  * A tokenizer from its files' texts. `createTokenizer({ ...tokenizer.files, "chat_template.jinja": text })` gives one
  * with another chat template.
  */
-export function createTokenizer(files: TokenizerFiles, options: { modelConfig?: { [key: string]: unknown }; folder?: string } = {}): Tokenizer {
+export function createTokenizer(
+  files: TokenizerFiles,
+  options: { modelConfig?: { [key: string]: unknown }; folder?: string } = {},
+): Tokenizer {
   const where = (name: string) => (options.folder === undefined ? name : join(options.folder, name));
   const parse = (name: string): TokenizerConfig => parseJson(files[name] ?? "{}", where(name));
   const raw = parseJson(files["tokenizer.json"], where("tokenizer.json")) as TokenizerJson;
   if (typeof raw.model !== "object" || raw.model === null)
-    throw new SparError("tokenizer/malformed", `Reading ${where("tokenizer.json")}: it has no model.`, { hint: "Download or export the tokenizer again." });
+    throw new SparError("tokenizer/malformed", `Reading ${where("tokenizer.json")}: it has no model.`, {
+      hint: "Download or export the tokenizer again.",
+    });
   const config = parse("tokenizer_config.json");
 
   const tokens = listTokens(raw);
   const tokenToId = new Map<string, number>();
   tokens.forEach((token, id) => token !== undefined && tokenToId.set(token, id));
   const idToToken = (id: number) => tokens[id];
-  const special = readSpecialTokens({ config, map: parse("special_tokens_map.json"), model: options.modelConfig ?? {} }, tokenToId, idToToken);
+  const special = readSpecialTokens(
+    { config, map: parse("special_tokens_map.json"), model: options.modelConfig ?? {} },
+    tokenToId,
+    idToToken,
+  );
   const json = addNamedTokens(raw, special.named, tokenToId);
   const specialIds = new Set((json.added_tokens ?? []).filter((token) => token.special).map(({ id }) => id));
 
@@ -170,7 +188,8 @@ function readChatTemplates(files: TokenizerFiles, config: TokenizerConfig, old: 
   for (const value of [config.chat_template, old.chat_template]) {
     if (typeof value === "string") templates.default = value;
     else if (Array.isArray(value))
-      for (const { name, template } of value as { name?: unknown; template?: unknown }[]) if (typeof name === "string" && typeof template === "string") templates[name] = template;
+      for (const { name, template } of value as { name?: unknown; template?: unknown }[])
+        if (typeof name === "string" && typeof template === "string") templates[name] = template;
   }
   for (const [file, text] of Object.entries(files)) {
     if (file === "chat_template.jinja") templates.default = text;
@@ -184,9 +203,14 @@ function parseJson(text: string, path: string): { [key: string]: unknown } {
   try {
     value = JSON.parse(text.replace(/^\ufeff/, ""));
   } catch (cause) {
-    throw new SparError("tokenizer/malformed", `Reading ${path}: not valid JSON (${cause instanceof Error ? cause.message : String(cause)}).`, { hint: "Download or export the tokenizer again." });
+    throw new SparError(
+      "tokenizer/malformed",
+      `Reading ${path}: not valid JSON (${cause instanceof Error ? cause.message : String(cause)}).`,
+      { hint: "Download or export the tokenizer again." },
+    );
   }
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw new SparError("tokenizer/malformed", `Reading ${path}: expected a JSON object.`);
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw new SparError("tokenizer/malformed", `Reading ${path}: expected a JSON object.`);
   return value as { [key: string]: unknown };
 }
 
@@ -199,7 +223,9 @@ function convertGPT2Files(vocabText: string, mergesText: string, folder: string)
     version: "1.0",
     truncation: null,
     padding: null,
-    added_tokens: Object.hasOwn(vocab, end) ? [{ id: vocab[end]!, content: end, single_word: false, lstrip: false, rstrip: false, normalized: true, special: true }] : [],
+    added_tokens: Object.hasOwn(vocab, end)
+      ? [{ id: vocab[end]!, content: end, single_word: false, lstrip: false, rstrip: false, normalized: true, special: true }]
+      : [],
     normalizer: null,
     pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: true },
     post_processor: { type: "ByteLevel", add_prefix_space: true, trim_offsets: false, use_regex: true },
@@ -210,5 +236,8 @@ function convertGPT2Files(vocabText: string, mergesText: string, folder: string)
 }
 
 function cleanUpSpaces(text: string): string {
-  return text.replace(/ ([.?!,])/g, "$1").replaceAll(" ' ", "'").replace(/ (n't|'m|'s|'ve|'re)/g, "$1");
+  return text
+    .replace(/ ([.?!,])/g, "$1")
+    .replaceAll(" ' ", "'")
+    .replace(/ (n't|'m|'s|'ve|'re)/g, "$1");
 }

@@ -12,7 +12,11 @@ export function createLibraryPart(part: "normalizer" | "pre_tokenizer" | "post_p
   try {
     return new Library({ ...empty, model: { type: "BPE", vocab: {}, merges: [] }, [part]: json }, {});
   } catch (cause) {
-    throw new SparError("tokenizer/unsupported", `Reading tokenizer.json: its ${part} of type ${JSON.stringify(json.type)} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}.`, { cause });
+    throw new SparError(
+      "tokenizer/unsupported",
+      `Reading tokenizer.json: its ${part} of type ${JSON.stringify(json.type)} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      { cause },
+    );
   }
 }
 
@@ -116,7 +120,10 @@ function createSplitter(pattern: RegExp, behavior: string, invert: boolean): Pre
       case "MergedWithNext":
         return joinPieces(pieces, (left, right) => left.matched && !right.matched);
       default:
-        throw new SparError("tokenizer/unsupported", `Reading tokenizer.json: a pre-tokenizer's behavior is ${JSON.stringify(behavior)}; expected Isolated, Removed, Contiguous, MergedWithPrevious or MergedWithNext.`);
+        throw new SparError(
+          "tokenizer/unsupported",
+          `Reading tokenizer.json: a pre-tokenizer's behavior is ${JSON.stringify(behavior)}; expected Isolated, Removed, Contiguous, MergedWithPrevious or MergedWithNext.`,
+        );
     }
   };
 }

@@ -41,7 +41,11 @@ function readModelToken(value: unknown, idToToken: (id: number) => string | unde
 }
 
 /** As Transformers does: a token named special that tokenizer.json knows only as vocabulary is cut out of text too. */
-export function addNamedTokens(json: TokenizerJson, named: { [name: string]: string }, tokenToId: ReadonlyMap<string, number>): TokenizerJson {
+export function addNamedTokens(
+  json: TokenizerJson,
+  named: { [name: string]: string },
+  tokenToId: ReadonlyMap<string, number>,
+): TokenizerJson {
   const known = new Set((json.added_tokens ?? []).map(({ content }) => content));
   const missing = [...new Set(Object.values(named))].filter((token) => !known.has(token) && tokenToId.has(token));
   if (missing.length === 0) return json;

@@ -37,14 +37,22 @@ describe("files", () => {
     const same = await load({ "tokenizer_config.json": '{"eos_token":"<|endoftext|>","pad_token":"<|endoftext|>"}' });
     expect(same.eosId).toBe(0);
     expect(same.padId).toBeUndefined();
-    const map = await load({ "special_tokens_map.json": '{"eos_token":{"content":"<|im_end|>"}}', "config.json": '{"bos_token_id":0,"eos_token_id":1}' });
+    const map = await load({
+      "special_tokens_map.json": '{"eos_token":{"content":"<|im_end|>"}}',
+      "config.json": '{"bos_token_id":0,"eos_token_id":1}',
+    });
     expect(map).toMatchObject({ bosId: 0, eosId: 2 });
     const list = await load({ "config.json": '{"eos_token_id":[2,0]}' });
     expect(list).toMatchObject({ eosId: 2, bosId: undefined, unkId: undefined });
   });
 
   test("saved byte for byte", async () => {
-    const folder = await createFolder({ "tokenizer.json": await readFile(join(fixtures, "byte-level", "tokenizer.json"), "utf8"), "tokenizer_config.json": '{ "eos_token":"<|im_end|>" }', "chat_template.jinja": "{{ 1 }}\n", "config.json": "{}" });
+    const folder = await createFolder({
+      "tokenizer.json": await readFile(join(fixtures, "byte-level", "tokenizer.json"), "utf8"),
+      "tokenizer_config.json": '{ "eos_token":"<|im_end|>" }',
+      "chat_template.jinja": "{{ 1 }}\n",
+      "config.json": "{}",
+    });
     const copy = join(root, "copy");
     await saveTokenizer(await loadTokenizer(folder), copy);
     expect((await readdir(copy)).sort()).toEqual(["chat_template.jinja", "tokenizer.json", "tokenizer_config.json"]);
@@ -62,7 +70,10 @@ describe("files", () => {
 
   test("what cannot be loaded says why", async () => {
     await expect(loadTokenizer(join(root, "nowhere"))).rejects.toMatchObject({ code: "tokenizer/missing" });
-    await expect(loadTokenizer(await createFolder({ "tokenizer.model": "" }))).rejects.toMatchObject({ code: "tokenizer/missing", message: expect.stringContaining("SentencePiece") });
+    await expect(loadTokenizer(await createFolder({ "tokenizer.model": "" }))).rejects.toMatchObject({
+      code: "tokenizer/missing",
+      message: expect.stringContaining("SentencePiece"),
+    });
     await expect(loadTokenizer(await createFolder({ "tokenizer.json": "{" }))).rejects.toMatchObject({ code: "tokenizer/malformed" });
     await expect(loadTokenizer(await createFolder({ "tokenizer.json": "{}" }))).rejects.toThrow(/no model/);
     const bad = { model: { type: "BPE", vocab: { a: 0 }, merges: ["a b"] } };
@@ -78,7 +89,13 @@ describe("files", () => {
       pre_tokenizer: { type: "Whitespace" },
       post_processor: null,
       decoder: { type: "WordPiece", prefix: "##", cleanup: false },
-      model: { type: "WordPiece", unk_token: "[UNK]", continuing_subword_prefix: "##", max_input_chars_per_word: 100, vocab: { "[UNK]": 0, film: 1, "##s": 2, good: 3 } },
+      model: {
+        type: "WordPiece",
+        unk_token: "[UNK]",
+        continuing_subword_prefix: "##",
+        max_input_chars_per_word: 100,
+        vocab: { "[UNK]": 0, film: 1, "##s": 2, good: 3 },
+      },
     };
     const tokenizer = createTokenizer({ "tokenizer.json": JSON.stringify(json) });
     expect(tokenizer.encode("Good films")).toEqual([3, 1, 2]);

@@ -44,7 +44,15 @@ test("without a terminal: plain lines, few of them, none lost at the end", async
   tracker.event({ code: "b", level: "warning", message: "careful" });
   await tracker.close("finished");
   expect(take()).toBe(
-    ["train (100 steps)", "step 1  loss 1", "step 51  loss 0.01961", "step 100  eval_loss 0.25  eval_task_loss 0.5", "saved", "warning careful", ""].join("\n"),
+    [
+      "train (100 steps)",
+      "step 1  loss 1",
+      "step 51  loss 0.01961",
+      "step 100  eval_loss 0.25  eval_task_loss 0.5",
+      "saved",
+      "warning careful",
+      "",
+    ].join("\n"),
   );
   const other = makeConsole(false);
   other.tracker.metrics({ step: 1, loss: 1 });

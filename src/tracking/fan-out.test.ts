@@ -60,7 +60,7 @@ test("a slow tracker is reported once; one that never closes is not waited for",
   const slow: Tracker = {
     ...collect().tracker,
     metrics() {
-      for (const end = performance.now() + 8; performance.now() < end; );
+      for (const end = performance.now() + 8; performance.now() < end;);
     },
     close: () => new Promise(() => {}),
   };
@@ -105,6 +105,9 @@ test("JSON lines: metrics as they are, events with time and level", async () => 
   tracker.event({ code: "x/y", message: "m", detail: 3 });
   tracker.progress({ stage: "train", done: 1 });
   await tracker.close("finished");
-  expect(rows).toMatchObject([{ step: 1, loss: 2 }, { code: "x/y", level: "info", message: "m", detail: 3 }]);
+  expect(rows).toMatchObject([
+    { step: 1, loss: 2 },
+    { code: "x/y", level: "info", message: "m", detail: 3 },
+  ]);
   expect((rows[1] as { time: string }).time).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
 });

@@ -36,11 +36,13 @@ export function openJsonlFile(path: string, fresh: boolean): JsonlFile {
   return {
     append(row) {
       const line = Buffer.from(`${JSON.stringify(row)}\n`);
-      for (let written = 0; written < line.length; ) written += writeSync(handle, line, written);
+      for (let written = 0; written < line.length;) written += writeSync(handle, line, written);
     },
     filter(keep) {
       if (!existsSync(path)) return;
-      const lines = readFileSync(path, "utf8").split("\n").filter((line) => line !== "");
+      const lines = readFileSync(path, "utf8")
+        .split("\n")
+        .filter((line) => line !== "");
       const kept = lines.filter((line) => keep(JSON.parse(line) as { [key: string]: unknown }));
       if (kept.length === lines.length) return;
       closeSync(handle);

@@ -10,9 +10,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const open = (keepRows: boolean) => openRunDirectory(join(folder, "a", "b"), { method: "ppo", version: "9.9.9", configYaml: "seed: 1\n", keepRows });
+const open = (keepRows: boolean) =>
+  openRunDirectory(join(folder, "a", "b"), { method: "ppo", version: "9.9.9", configYaml: "seed: 1\n", keepRows });
 const path = (name: string): string => join(folder, "a", "b", name);
-const lines = (name: string): string[] => readFileSync(path(name), "utf8").split("\n").filter((line) => line !== "");
+const lines = (name: string): string[] =>
+  readFileSync(path(name), "utf8")
+    .split("\n")
+    .filter((line) => line !== "");
 
 test("rows are in the files before close, and the record follows the run", async () => {
   const run = open(false);

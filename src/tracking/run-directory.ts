@@ -74,7 +74,8 @@ export function openRunDirectory(folder: string, options: RunDirectoryOptions): 
   const earlier = options.keepRows ? readRunRecord(folder) : undefined;
   const record: RunRecord = {
     schema_version: 1,
-    id: earlier?.id ?? `${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-")}-${randomBytes(3).toString("hex")}`,
+    id:
+      earlier?.id ?? `${new Date().toISOString().slice(0, 19).replaceAll(/[-:]/g, "").replace("T", "-")}-${randomBytes(3).toString("hex")}`,
     method: options.method,
     status: "running",
     pid: process.pid,
@@ -124,7 +125,11 @@ export function openRunDirectory(folder: string, options: RunDirectoryOptions): 
         return undefined;
       }
       if (request === "stop" || request === "save") return request;
-      appendEvent({ code: "run/control-unknown", level: "warning", message: `control: expected stop, pause or save, found ${JSON.stringify(request.slice(0, 80))}` });
+      appendEvent({
+        code: "run/control-unknown",
+        level: "warning",
+        message: `control: expected stop, pause or save, found ${JSON.stringify(request.slice(0, 80))}`,
+      });
       return undefined;
     },
     async close(status, error) {

@@ -11,7 +11,8 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const writeLock = (owner: unknown): void => writeFileSync(join(folder, lockFileName), typeof owner === "string" ? owner : JSON.stringify(owner));
+const writeLock = (owner: unknown): void =>
+  writeFileSync(join(folder, lockFileName), typeof owner === "string" ? owner : JSON.stringify(owner));
 
 test("one holder; free again after release; nothing is left", () => {
   const lock = acquireRunLock(folder);

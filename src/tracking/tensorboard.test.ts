@@ -17,31 +17,44 @@ test("CRC-32C: check values of RFC 3720, B.4", () => {
 test("the bytes that tensorboard's own record writer and messages make", () => {
   const wallTime = 1_700_000_000.5;
   expect(hex(frameRecord(encodeEvent({ wallTime, fileVersion: "brain.Event:2" })))).toBe(
-      "1800000000000000a37f4b220900002040fc54d9411a0d627261696e2e4576656e743a322b353110",
+    "1800000000000000a37f4b220900002040fc54d9411a0d627261696e2e4576656e743a322b353110",
   );
-  expect(hex(frameRecord(encodeEvent({ wallTime, step: 300, values: [{ tag: "train/loss", scalar: 0.125 }, { tag: "train/objective/kl", scalar: -3 }] })))).toBe(
-      "3c00000000000000c8b7a3520900002040fc54d94110ac022a2e0a110a0a747261696e2f6c6f7373150000003e0a190a12747261696e2f6f626a6563" +
+  expect(
+    hex(
+      frameRecord(
+        encodeEvent({
+          wallTime,
+          step: 300,
+          values: [
+            { tag: "train/loss", scalar: 0.125 },
+            { tag: "train/objective/kl", scalar: -3 },
+          ],
+        }),
+      ),
+    ),
+  ).toBe(
+    "3c00000000000000c8b7a3520900002040fc54d94110ac022a2e0a110a0a747261696e2f6c6f7373150000003e0a190a12747261696e2f6f626a6563" +
       "746976652f6b6c15000040c02d55e205",
   );
   expect(hex(frameRecord(encodeEvent({ wallTime, step: 2, values: [{ tag: "samples/text_summary", text: "héllo" }] })))).toBe(
-      "410000000000000000a9c2ab0900002040fc54d94110022a340a320a1473616d706c65732f746578745f73756d6d6172794210080712041202080142" +
+    "410000000000000000a9c2ab0900002040fc54d94110022a340a320a1473616d706c65732f746578745f73756d6d6172794210080712041202080142" +
       "0668c3a96c6c6f4a080a060a04746578740c6cae75",
   );
   expect(hex(frameRecord(encodeEvent({ wallTime, step: 7, purge: true })))).toBe(
-      "0f000000000000006d532b090900002040fc54d94110073a0208019beb06a7",
+    "0f000000000000006d532b090900002040fc54d94110073a0208019beb06a7",
   );
-  expect(hex(encodeSessionStart({ seed: 42 }, wallTime))).toBe(
-      "1a1c0a110a047365656412091100000000000045402900002040fc54d941",
-  );
-  expect(hex(encodeSessionEnd(true, wallTime))).toBe(
-      "220b08011100002040fc54d941",
-  );
+  expect(hex(encodeSessionStart({ seed: 42 }, wallTime))).toBe("1a1c0a110a047365656412091100000000000045402900002040fc54d941");
+  expect(hex(encodeSessionEnd(true, wallTime))).toBe("220b08011100002040fc54d941");
 });
 
 test("a whole file: names of tags, steps, purge after a resume, end of the session", async () => {
   const folder = mkdtempSync(join(tmpdir(), "spar-tensorboard-"));
   try {
-    const tracker = createTensorBoardTracker({ folder, config: { learning_rate: 0.5, method: "sft", list: [1] }, now: () => 1_700_000_000_250 });
+    const tracker = createTensorBoardTracker({
+      folder,
+      config: { learning_rate: 0.5, method: "sft", list: [1] },
+      now: () => 1_700_000_000_250,
+    });
     tracker.metrics({ step: 3, epoch: 1, loss: 2 });
     tracker.metrics({ step: 3, eval_loss: 1.5 });
     tracker.metrics({ step: 4 });
@@ -55,7 +68,7 @@ test("a whole file: names of tags, steps, purge after a resume, end of the sessi
     expect(name).toMatch(/^events\.out\.tfevents\.1700000000\./);
     const bytes = readFileSync(join(folder, "runs", name!));
     const records: Buffer[] = [];
-    for (let at = 0; at < bytes.length; ) {
+    for (let at = 0; at < bytes.length;) {
       const length = Number(bytes.readBigUInt64LE(at));
       const data = bytes.subarray(at + 12, at + 12 + length);
       expect(hex(frameRecord(data))).toBe(bytes.toString("hex", at, at + 16 + length));

@@ -3,7 +3,15 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { encodeEvent, encodeSessionEnd, encodeSessionStart, frameRecord, type EventRecord, type EventValue, type HyperParameter } from "./tensorboard-events.ts";
+import {
+  encodeEvent,
+  encodeSessionEnd,
+  encodeSessionStart,
+  frameRecord,
+  type EventRecord,
+  type EventValue,
+  type HyperParameter,
+} from "./tensorboard-events.ts";
 import type { SampleRow, Tracker } from "./tracker.ts";
 
 export type TensorBoardOptions = {
@@ -48,11 +56,13 @@ export function createTensorBoardTracker(options: TensorBoardOptions): Tracker {
 
   function write(record: Omit<EventRecord, "wallTime">): void {
     const frame = frameRecord(encodeEvent({ wallTime: now() / 1000, ...record }));
-    for (let written = 0; written < frame.length; ) written += writeSync(handle, frame, written);
+    for (let written = 0; written < frame.length;) written += writeSync(handle, frame, written);
   }
 
   write({ fileVersion: "brain.Event:2" });
-  write({ values: [{ tag: "_hparams_/session_start_info", hparams: encodeSessionStart(selectHyperParameters(options.config), now() / 1000) }] });
+  write({
+    values: [{ tag: "_hparams_/session_start_info", hparams: encodeSessionStart(selectHyperParameters(options.config), now() / 1000) }],
+  });
 
   return {
     metrics(row) {

@@ -92,7 +92,10 @@ export function booleanField(initial: boolean, description: string) {
 
 export function optionalBooleanField(description: string) {
   const info: FieldInfo = { kind: "boolean", nullable: true, expects: "true, false or null", description, default: null };
-  return defineField(z.preprocess((value) => coerceBoolean(coerceNull(value)), z.boolean().nullable()), info);
+  return defineField(
+    z.preprocess((value) => coerceBoolean(coerceNull(value)), z.boolean().nullable()),
+    info,
+  );
 }
 
 export function integerField(initial: number, description: string, bounds: Bounds = {}) {
@@ -105,7 +108,10 @@ export function optionalIntegerField(initial: number | null, description: string
   const expects = `${describeBounds("a whole number", bounds)} or null`;
   const info: FieldInfo = { kind: "integer", nullable: true, expects, description, default: initial };
   const schema = boundedNumber(bounds).int().nullable();
-  return defineField(z.preprocess((value) => coerceNumber(coerceNull(value)), schema), info);
+  return defineField(
+    z.preprocess((value) => coerceNumber(coerceNull(value)), schema),
+    info,
+  );
 }
 
 export function numberField(initial: number, description: string, bounds: Bounds = {}) {
@@ -118,7 +124,10 @@ export function optionalNumberField(initial: number | null, description: string,
   const expects = `${describeBounds("a number", bounds)} or null`;
   const info: FieldInfo = { kind: "number", nullable: true, expects, description, default: initial };
   const schema = boundedNumber(bounds).nullable();
-  return defineField(z.preprocess((value) => coerceNumber(coerceNull(value)), schema), info);
+  return defineField(
+    z.preprocess((value) => coerceNumber(coerceNull(value)), schema),
+    info,
+  );
 }
 
 export function textField(initial: string, description: string) {
@@ -128,7 +137,10 @@ export function textField(initial: string, description: string) {
 
 export function optionalTextField(description: string, initial: string | null = null) {
   const info: FieldInfo = { kind: "text", nullable: true, expects: "text or null", description, default: initial };
-  return defineField(z.preprocess((value) => coerceText(coerceNull(value)), z.string().min(1).nullable()), info);
+  return defineField(
+    z.preprocess((value) => coerceText(coerceNull(value)), z.string().min(1).nullable()),
+    info,
+  );
 }
 
 export function choiceField<const C extends readonly string[]>(choices: C, initial: C[number], description: string) {
@@ -168,5 +180,8 @@ export function optionalNumberListField(description: string) {
 export function jsonField<S extends z.ZodType>(schema: S, initial: z.output<S>, expects: string, description: string) {
   const nullable = schema.safeParse(null).success;
   const info: FieldInfo = { kind: "json", nullable, expects, description, default: initial };
-  return defineField(z.preprocess((value) => coerceJson(nullable ? coerceNull(value) : value), schema), info);
+  return defineField(
+    z.preprocess((value) => coerceJson(nullable ? coerceNull(value) : value), schema),
+    info,
+  );
 }

@@ -30,7 +30,11 @@ export interface LanguageModelling {
   describe?: (total: { loss: number; count: number }) => { [name: string]: number };
 }
 
-export async function trainLanguageModel(config: TrainingArguments, context: TrainingContext, options: LanguageModelling): Promise<TrainingOutcome> {
+export async function trainLanguageModel(
+  config: TrainingArguments,
+  context: TrainingContext,
+  options: LanguageModelling,
+): Promise<TrainingOutcome> {
   const { backend, model, rows, evaluation, resumePoint } = options;
   const trainables = selectTrainables(model, backend, config.num_layers_unfrozen);
   const program = createStepProgram(backend, model.parameters, trainables);
@@ -113,7 +117,12 @@ async function runBatch(
   options: { add: boolean; checkpointing: boolean },
 ): Promise<{ loss: number; entropy: number; accuracy: number }> {
   const weights = new Float32Array(batch.scored).fill(weight, 0, batch.count);
-  const results = await program.run(batch.shape, () => buildStep(model, batch, options.checkpointing), { ...batch.inputs, weights }, { add: options.add });
+  const results = await program.run(
+    batch.shape,
+    () => buildStep(model, batch, options.checkpointing),
+    { ...batch.inputs, weights },
+    { add: options.add },
+  );
   return { loss: results["loss"][0], entropy: results["entropy"][0], accuracy: results["accuracy"][0] };
 }
 
@@ -146,7 +155,12 @@ async function evaluate(
   const sum = (key: "loss" | "correct" | "count"): number => [...totals.values()].reduce((s, total) => s + total[key], 0);
   const whole = { loss: sum("loss"), count: sum("count") };
   const loss = whole.loss / whole.count;
-  const metrics: { [name: string]: number } = { eval_loss: loss, eval_perplexity: Math.exp(loss), eval_mean_token_accuracy: sum("correct") / whole.count, ...describe?.(whole) };
+  const metrics: { [name: string]: number } = {
+    eval_loss: loss,
+    eval_perplexity: Math.exp(loss),
+    eval_mean_token_accuracy: sum("correct") / whole.count,
+    ...describe?.(whole),
+  };
   if (totals.size > 1) for (const [task, total] of totals) metrics[`eval_${task}_loss`] = total.loss / total.count;
   return metrics;
 }

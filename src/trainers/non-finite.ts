@@ -4,5 +4,7 @@ import { SparError } from "../internal/errors.ts";
 
 export function nonFiniteLoss(loss: number, indices: readonly number[], rows: PreparedRows<unknown>): SparError {
   const places = indices.map((index) => formatPlace(rows.place(index)));
-  return new SparError("training/non-finite", `the loss is ${loss} for the batch of ${places.join(", ")}`, { hint: "lower learning_rate, or look at these rows" });
+  return new SparError("training/non-finite", `the loss is ${loss} for the batch of ${places.join(", ")}`, {
+    hint: "lower learning_rate, or look at these rows",
+  });
 }

@@ -19,7 +19,13 @@ export interface OptimizerConfig extends AdamWConfig {
 
 /** The optimizer's part of a method's config. */
 export function optimizerConfig(config: TrainingArguments): OptimizerConfig {
-  return { beta1: config.adam_beta1, beta2: config.adam_beta2, epsilon: config.adam_epsilon, weightDecay: config.weight_decay, maxGradNorm: config.max_grad_norm };
+  return {
+    beta1: config.adam_beta1,
+    beta2: config.adam_beta2,
+    epsilon: config.adam_epsilon,
+    weightDecay: config.weight_decay,
+    maxGradNorm: config.max_grad_norm,
+  };
 }
 
 export interface Optimizer {
@@ -62,7 +68,9 @@ export async function createOptimizer(backend: Backend, parameters: readonly Tra
   const executables = new Map<string, Promise<Executable>>();
   const compiled = (kind: "adamw" | "norm", call: readonly Run[]): Promise<Executable> => {
     const key = `${kind} ${call.map(({ size, decays }) => `${size}${decays ? "d" : ""}`).join(" ")}`;
-    const known = executables.get(key) ?? backend.compile(kind === "adamw" ? adamwGraph(call) : sumOfSquaresGraph(call.map(({ size }) => size)), { label: kind });
+    const known =
+      executables.get(key) ??
+      backend.compile(kind === "adamw" ? adamwGraph(call) : sumOfSquaresGraph(call.map(({ size }) => size)), { label: kind });
     executables.set(key, known);
     return known;
   };
@@ -96,7 +104,9 @@ export async function createOptimizer(backend: Backend, parameters: readonly Tra
       await executable.run(gradients, new Map([["squares", squares]]));
       for (const [i, square] of (await backend.read(squares)).entries()) {
         if (!Number.isFinite(Number(square))) {
-          throw new SparError("training/non-finite", `the gradient of ${call[i].owner.name} is not finite`, { hint: "lower learning_rate, or look at the batch named in events.jsonl" });
+          throw new SparError("training/non-finite", `the gradient of ${call[i].owner.name} is not finite`, {
+            hint: "lower learning_rate, or look at the batch named in events.jsonl",
+          });
         }
         total += Number(square);
       }
@@ -111,7 +121,12 @@ export async function createOptimizer(backend: Backend, parameters: readonly Tra
     async update(learningRate) {
       const norm = await globalNorm();
       steps++;
-      const values = adamwScalars(config, { step: steps, learningRate, weightDecay: config.weightDecay, clip: clipFactor(norm, config.maxGradNorm) });
+      const values = adamwScalars(config, {
+        step: steps,
+        learningRate,
+        weightDecay: config.weightDecay,
+        clip: clipFactor(norm, config.maxGradNorm),
+      });
       for (const [name, buffer] of scalars) await backend.write(buffer, Float32Array.of(values[name]));
       for (const { call, inputs, outputs } of bound) await (await compiled("adamw", call)).run(inputs, outputs);
       return norm;
@@ -122,7 +137,11 @@ export async function createOptimizer(backend: Backend, parameters: readonly Tra
       steps = saved;
     },
     release() {
-      for (const executable of executables.values()) void executable.then((e) => e.release(), () => undefined);
+      for (const executable of executables.values())
+        void executable.then(
+          (e) => e.release(),
+          () => undefined,
+        );
       for (const { m, v } of moments) {
         m.free();
         v.free();

@@ -32,7 +32,11 @@ function stateRows(episode: Episode, b: number, time: number): number[] {
 }
 
 /** Tokens and states weigh 1/`tokens` and 1/`states`: the counts of the whole mini-batch. */
-export function batchLessons(lessons: readonly Lesson[], limits: { maxPositions: number; responseLength: number }, counts: { tokens: number; states: number }): PPOBatch {
+export function batchLessons(
+  lessons: readonly Lesson[],
+  limits: { maxPositions: number; responseLength: number },
+  counts: { tokens: number; states: number },
+): PPOBatch {
   const rows = lessons.map(({ episode }) => {
     const completion = [...episode.completionIds, ...(episode.trailingIds ?? [])];
     const prompt = episode.promptIds.length;
@@ -45,8 +49,17 @@ export function batchLessons(lessons: readonly Lesson[], limits: { maxPositions:
     lessons.reduce((sum, { episode }) => sum + episode.values.length, 0),
     usual,
   );
-  const tokens = { oldLogprobs: new Float32Array(batch.scored), advantages: new Float32Array(batch.scored), weights: new Float32Array(batch.scored) };
-  const values = { stateRows: new Int32Array(states), oldValues: new Float32Array(states), returns: new Float32Array(states), stateWeights: new Float32Array(states) };
+  const tokens = {
+    oldLogprobs: new Float32Array(batch.scored),
+    advantages: new Float32Array(batch.scored),
+    weights: new Float32Array(batch.scored),
+  };
+  const values = {
+    stateRows: new Int32Array(states),
+    oldValues: new Float32Array(states),
+    returns: new Float32Array(states),
+    stateWeights: new Float32Array(states),
+  };
   let token = 0;
   let state = 0;
   for (const [b, { episode, advantages, returns }] of lessons.entries()) {

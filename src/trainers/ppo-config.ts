@@ -67,7 +67,11 @@ export const ppoConfigSchema = z
   .superRefine((config, context) => {
     const rewards = config.reward_funcs.length + (config.reward_model_path === null ? 0 : 1);
     if (rewards === 0) {
-      context.addIssue({ code: "custom", path: ["reward_model_path"], message: "reward_model_path or reward_funcs is missing: what to maximise" });
+      context.addIssue({
+        code: "custom",
+        path: ["reward_model_path"],
+        message: "reward_model_path or reward_funcs is missing: what to maximise",
+      });
     } else if (config.reward_weights !== null && config.reward_weights.length !== rewards) {
       const message = `expected a weight for each reward (${rewards}), found ${config.reward_weights.length}`;
       context.addIssue({ code: "custom", path: ["reward_weights"], message });

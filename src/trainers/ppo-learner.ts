@@ -26,7 +26,10 @@ export type SampledEpisode = Omit<Episode, "values">;
 
 export interface PPOLearner {
   /** One update from a batch of episodes: values, targets, `num_ppo_epochs` passes. Metrics have TRL's names. */
-  update(samples: readonly SampledEpisode[], options: { update: number; learningRate: number; klCoef: number }): Promise<{ [metric: string]: number }>;
+  update(
+    samples: readonly SampledEpisode[],
+    options: { update: number; learningRate: number; klCoef: number },
+  ): Promise<{ [metric: string]: number }>;
   /** Everything beside the policy's weights that a resumed run needs. */
   buffers(): Iterable<readonly [name: string, data: Float32Array]>;
   readonly steps: number;
@@ -34,7 +37,12 @@ export interface PPOLearner {
   release(): void;
 }
 
-export async function createPPOLearner(config: PPOConfig, backend: Backend, policy: LanguageModel, valueModel: LanguageModel | undefined): Promise<PPOLearner> {
+export async function createPPOLearner(
+  config: PPOConfig,
+  backend: Backend,
+  policy: LanguageModel,
+  valueModel: LanguageModel | undefined,
+): Promise<PPOLearner> {
   const checkpointing = config.gradient_checkpointing;
   const limits = { maxPositions: policy.config.maxPositions, responseLength: config.response_length };
   const trainables = selectTrainables(policy, backend, config.num_layers_unfrozen);
@@ -44,10 +52,19 @@ export async function createPPOLearner(config: PPOConfig, backend: Backend, poli
   const policyProgram = createStepProgram(backend, parameters, [...trainables, ...head]);
   const valueProgram = valueModel === undefined ? policyProgram : createStepProgram(backend, valueModel.parameters, valueTrainables);
   // TRL's PPO trainer never clips gradients, whatever max_grad_norm says.
-  const optimizerConfig: OptimizerConfig = { beta1: config.adam_beta1, beta2: config.adam_beta2, epsilon: config.adam_epsilon, weightDecay: config.weight_decay, maxGradNorm: 0 };
+  const optimizerConfig: OptimizerConfig = {
+    beta1: config.adam_beta1,
+    beta2: config.adam_beta2,
+    epsilon: config.adam_epsilon,
+    weightDecay: config.weight_decay,
+    maxGradNorm: 0,
+  };
   const optimizer = await createOptimizer(backend, [...trainables, ...head], optimizerConfig);
   const valueOptimizer = valueModel === undefined ? undefined : await createOptimizer(backend, valueTrainables, optimizerConfig);
-  const optimizers: readonly [string, Optimizer][] = [["policy", optimizer], ...(valueOptimizer === undefined ? [] : [["value", valueOptimizer] as [string, Optimizer]])];
+  const optimizers: readonly [string, Optimizer][] = [
+    ["policy", optimizer],
+    ...(valueOptimizer === undefined ? [] : [["value", valueOptimizer] as [string, Optimizer]]),
+  ];
   /** Values trained beside the policy, which a policy's checkpoint does not hold. */
   const valueParameters: readonly Trainable[] = valueModel === undefined ? head : valueTrainables;
 
@@ -61,7 +78,10 @@ export async function createPPOLearner(config: PPOConfig, backend: Backend, poli
   };
   const valueLoss = (values: Tensor, states: number): { loss: Tensor; clipped: Tensor } => {
     const given = (name: string): Tensor => input(name, "float32", [states]);
-    return clippedValueLoss({ values, oldValues: given("oldValues"), returns: given("returns"), weights: given("stateWeights") }, { clip: config.cliprange_value });
+    return clippedValueLoss(
+      { values, oldValues: given("oldValues"), returns: given("returns"), weights: given("stateWeights") },
+      { clip: config.cliprange_value },
+    );
   };
 
   const buildPolicyStep = (batch: PPOBatch): StepGraph => {
@@ -69,11 +89,23 @@ export async function createPPOLearner(config: PPOConfig, backend: Backend, poli
     const { trunk, logits, labels, real } = scoreTokens(policy, p, batch, { checkpointing });
     const { logprobs, logSoftmax } = temperedLogprobs(logits, labels, config.temperature);
     const given = (name: string): Tensor => input(name, "float32", [batch.scored]);
-    const losses = clippedPolicyLoss({ logprobs, oldLogprobs: given("oldLogprobs"), advantages: given("advantages"), weights: given("weights") }, { clipLow: config.cliprange });
-    const metrics = { policyLoss: losses.loss, clipped: losses.clipped, approximateKL: losses.approximateKL, ratio: losses.ratio, entropy: weightedEntropy(logSoftmax, real) };
+    const losses = clippedPolicyLoss(
+      { logprobs, oldLogprobs: given("oldLogprobs"), advantages: given("advantages"), weights: given("weights") },
+      { clipLow: config.cliprange },
+    );
+    const metrics = {
+      policyLoss: losses.loss,
+      clipped: losses.clipped,
+      approximateKL: losses.approximateKL,
+      ratio: losses.ratio,
+      entropy: weightedEntropy(logSoftmax, real),
+    };
     if (valueModel !== undefined) return { loss: losses.loss, metrics };
     const value = valueLoss(valuesOf(trunk, p, batch.states), batch.states);
-    return { loss: add(losses.loss, mul(value.loss, config.vf_coef)), metrics: { ...metrics, valueLoss: value.loss, valueClipped: value.clipped } };
+    return {
+      loss: add(losses.loss, mul(value.loss, config.vf_coef)),
+      metrics: { ...metrics, valueLoss: value.loss, valueClipped: value.clipped },
+    };
   };
   const buildValueStep = (batch: PPOBatch): StepGraph => {
     const p = createParameters();
@@ -81,7 +113,13 @@ export async function createPPOLearner(config: PPOConfig, backend: Backend, poli
     return { loss: mul(loss, config.vf_coef), metrics: { valueLoss: loss, valueClipped: clipped } };
   };
 
-  async function runStep(program: StepProgram, key: string, build: (batch: PPOBatch) => StepGraph, batch: PPOBatch, add: boolean): Promise<{ [metric: string]: number }> {
+  async function runStep(
+    program: StepProgram,
+    key: string,
+    build: (batch: PPOBatch) => StepGraph,
+    batch: PPOBatch,
+    add: boolean,
+  ): Promise<{ [metric: string]: number }> {
     const results = await program.run(`${key} ${batch.shape}`, () => build(batch), batch.inputs, { add });
     return Object.fromEntries(Object.entries(results).map(([name, values]) => [name, values[0]]));
   }
@@ -111,7 +149,14 @@ export async function createPPOLearner(config: PPOConfig, backend: Backend, poli
     async update(samples, { update, learningRate, klCoef }) {
       const episodes = await estimateValues(samples);
       const kl = { estimator: config.kl_estimator };
-      const targets = computeTargets(episodes, { klCoef, kl, gamma: config.gamma, lambda: config.lam, whitenRewards: config.whiten_rewards, whitenAdvantages: config.whiten_advantages });
+      const targets = computeTargets(episodes, {
+        klCoef,
+        kl,
+        gamma: config.gamma,
+        lambda: config.lam,
+        whitenRewards: config.whiten_rewards,
+        whitenAdvantages: config.whiten_advantages,
+      });
       const lessons = makeLessons(episodes, targets);
       const miniBatchSize = Math.ceil(lessons.length / config.num_mini_batches);
       const width = Math.max(...episodes.map((episode) => episode.completionIds.length + (episode.trailingIds?.length ?? 0)));
@@ -129,11 +174,18 @@ export async function createPPOLearner(config: PPOConfig, backend: Backend, poli
           const sums: { [metric: string]: number } = {};
           for (const [i, microBatch] of chunks(miniBatch, config.per_device_train_batch_size).entries()) {
             const batch = batchLessons(microBatch, limits, counts);
-            const results = { ...(await runStep(policyProgram, "ppo", buildPolicyStep, batch, i > 0)), ...(valueModel === undefined ? {} : await runStep(valueProgram, "value", buildValueStep, batch, i > 0)) };
+            const results = {
+              ...(await runStep(policyProgram, "ppo", buildPolicyStep, batch, i > 0)),
+              ...(valueModel === undefined ? {} : await runStep(valueProgram, "value", buildValueStep, batch, i > 0)),
+            };
             for (const [name, value] of Object.entries(results)) sums[name] = (sums[name] ?? 0) + value;
           }
           if (!Number.isFinite(sums["policyLoss"] + sums["valueLoss"])) {
-            throw new SparError("training/non-finite", `the policy's loss is ${sums["policyLoss"]}, the value's ${sums["valueLoss"]} in pass ${epoch + 1}`, { hint: "lower learning_rate, or clip scores (score_clip)" });
+            throw new SparError(
+              "training/non-finite",
+              `the policy's loss is ${sums["policyLoss"]}, the value's ${sums["valueLoss"]} in pass ${epoch + 1}`,
+              { hint: "lower learning_rate, or clip scores (score_clip)" },
+            );
           }
           for (const [, each] of optimizers) await each.update(learningRate);
           passes.push(describePass(sums, counts, miniBatch.length * width));
@@ -179,7 +231,11 @@ function chunks<T>(items: readonly T[], size: number): T[][] {
 }
 
 /** TRL's numbers of one optimizer step. Its means over tokens count padding too, as no change: `padded` is tokens with padding. */
-function describePass(sums: { readonly [metric: string]: number }, counts: { tokens: number; states: number; scored: number }, padded: number): { [metric: string]: number } {
+function describePass(
+  sums: { readonly [metric: string]: number },
+  counts: { tokens: number; states: number; scored: number },
+  padded: number,
+): { [metric: string]: number } {
   return {
     "policy/approxkl_avg": sums["approximateKL"] / padded,
     "policy/clipfrac_avg": sums["clipped"] / counts.tokens,
@@ -191,7 +247,11 @@ function describePass(sums: { readonly [metric: string]: number }, counts: { tok
   };
 }
 
-function describeUpdate(episodes: readonly Episode[], passes: readonly { readonly [metric: string]: number }[], options: { klCoef: number; width: number; kl: KLOptions }): { [metric: string]: number } {
+function describeUpdate(
+  episodes: readonly Episode[],
+  passes: readonly { readonly [metric: string]: number }[],
+  options: { klCoef: number; width: number; kl: KLOptions },
+): { [metric: string]: number } {
   const objective = summarizeObjective(episodes, options.klCoef, { ...options.kl, responseLength: options.width });
   const mean = (name: string): number => passes.reduce((sum, pass) => sum + pass[name], 0) / passes.length;
   const ratio = mean("val/ratio");

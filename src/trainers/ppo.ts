@@ -10,7 +10,14 @@ import { SparError } from "../internal/errors.ts";
 import { createGenerator, createScorer, type Generator, type Scorer } from "../generation/index.ts";
 import { freeModel, loadModel, type LanguageModel } from "../models/index.ts";
 import { createRewards, type RewardSet } from "../rewards/index.ts";
-import { clipScores, createAdaptiveKLController, createFixedKLController, createRunningNormalizer, penalizeMissingEnd, type ScoreMoments } from "../rollout/index.ts";
+import {
+  clipScores,
+  createAdaptiveKLController,
+  createFixedKLController,
+  createRunningNormalizer,
+  penalizeMissingEnd,
+  type ScoreMoments,
+} from "../rollout/index.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import type { PPOConfig } from "./ppo-config.ts";
 import { createPPOLearner, type SampledEpisode } from "./ppo-learner.ts";
@@ -23,19 +30,28 @@ export async function trainPPO(config: PPOConfig, context: TrainingContext): Pro
   const undo: (() => unknown)[] = [() => training.close()];
   try {
     const { backend, tokenizer, folder, datasets } = training;
-    const prompts = await preparePrompts(datasets.train, { ...prepareOptions(context, training), maxPromptLength: config.max_prompt_length });
+    const prompts = await preparePrompts(datasets.train, {
+      ...prepareOptions(context, training),
+      maxPromptLength: config.max_prompt_length,
+    });
     const reference = await loadModel(folder, backend, { head: "lm" });
     undo.push(() => freeModel(reference));
-    const valueModel = config.value_model_path === null ? undefined : await loadModel(await findModel(config.value_model_path, context), backend, { head: "score", seed: config.seed });
+    const valueModel =
+      config.value_model_path === null
+        ? undefined
+        : await loadModel(await findModel(config.value_model_path, context), backend, { head: "score", seed: config.seed });
     if (valueModel !== undefined) undo.push(() => freeModel(valueModel));
-    const rewards = await createRewards([...(config.reward_model_path === null ? [] : [config.reward_model_path]), ...config.reward_funcs], {
-      folder: ".",
-      backend,
-      tokenizer,
-      resolveModel: (name) => findModel(name, context),
-      weights: config.reward_weights,
-      batchSize: config.local_rollout_forward_batch_size,
-    });
+    const rewards = await createRewards(
+      [...(config.reward_model_path === null ? [] : [config.reward_model_path]), ...config.reward_funcs],
+      {
+        folder: ".",
+        backend,
+        tokenizer,
+        resolveModel: (name) => findModel(name, context),
+        weights: config.reward_weights,
+        batchSize: config.local_rollout_forward_batch_size,
+      },
+    );
     undo.push(() => rewards.release());
     return await train(config, context, training, { prompts, reference, valueModel, rewards });
   } finally {
@@ -55,7 +71,12 @@ export function episodesPerUpdate(config: PPOConfig): number {
   return config.per_device_train_batch_size * config.gradient_accumulation_steps * config.num_mini_batches;
 }
 
-async function train(config: PPOConfig, context: TrainingContext, training: Training, { prompts, reference, valueModel, rewards }: Parts): Promise<TrainingOutcome> {
+async function train(
+  config: PPOConfig,
+  context: TrainingContext,
+  training: Training,
+  { prompts, reference, valueModel, rewards }: Parts,
+): Promise<TrainingOutcome> {
   const { backend, model: policy, tokenizer, resumePoint } = training;
   const { tracker } = context;
   const batchSize = episodesPerUpdate(config);
@@ -63,14 +84,24 @@ async function train(config: PPOConfig, context: TrainingContext, training: Trai
   const generator = createGenerator(policy, backend, { maxBatch: Math.min(batchSize, config.local_rollout_forward_batch_size), tokenizer });
   const scorer = createScorer(reference, backend, { maxRows: config.local_rollout_forward_batch_size });
   // Batches are never ragged, as in TRL: the last rows of an epoch that do not fill one are left out.
-  const loaderOptions = { count: prompts.count, batchSize, seed: config.data_seed ?? config.seed, samplingStrategy: config.train_sampling_strategy, dropLast: true };
+  const loaderOptions = {
+    count: prompts.count,
+    batchSize,
+    seed: config.data_seed ?? config.seed,
+    samplingStrategy: config.train_sampling_strategy,
+    dropLast: true,
+  };
   let loader = createLoader(loaderOptions);
   let episodes = 0;
   const controllerFrom = (coefficient: number): ReturnType<typeof createFixedKLController> =>
-    config.adap_kl_ctrl ? createAdaptiveKLController({ coefficient, target: config.kl_target, horizon: config.kl_horizon }) : createFixedKLController(coefficient);
+    config.adap_kl_ctrl
+      ? createAdaptiveKLController({ coefficient, target: config.kl_target, horizon: config.kl_horizon })
+      : createFixedKLController(coefficient);
   let controller = controllerFrom(config.kl_coef);
   const normalizerFrom = (moments?: ScoreMoments): ReturnType<typeof createRunningNormalizer> | undefined =>
-    config.use_score_scaling ? createRunningNormalizer({ subtractMean: config.use_score_norm, ...(moments === undefined ? {} : { moments }) }) : undefined;
+    config.use_score_scaling
+      ? createRunningNormalizer({ subtractMean: config.use_score_norm, ...(moments === undefined ? {} : { moments }) })
+      : undefined;
   let normalizer = normalizerFrom();
 
   const totalEpisodes = config.total_episodes ?? Math.floor(config.num_train_epochs * prompts.count);
@@ -88,12 +119,23 @@ async function train(config: PPOConfig, context: TrainingContext, training: Trai
         const rows = await Promise.all(loader.next().indices.map((index) => prompts.read(index)));
         const collected = await collect(config, { rows, generator, scorer, rewards, tokenizer, firstEpisode: episodes });
         const scaled = clipScores(normalizer?.normalize(collected.scores) ?? collected.scores, config.score_clip);
-        const samples: SampledEpisode[] = collected.episodes.map((episode, i) => ({ ...episode, score: penalizeMissingEnd(scaled[i], episode.ended, config.missing_eos_penalty) }));
+        const samples: SampledEpisode[] = collected.episodes.map((episode, i) => ({
+          ...episode,
+          score: penalizeMissingEnd(scaled[i], episode.ended, config.missing_eos_penalty),
+        }));
         const metrics = await learner.update(samples, { update, learningRate, klCoef: controller.coefficient });
         generator.refresh();
         episodes += batchSize;
         if ((update - 1) % sampleEvery === 0) {
-          tracker.samples(samples.slice(0, 8).map((sample, i) => ({ step: update, prompt: collected.prompts[i], completion: collected.completions[i], scores: collected.byReward(i), score: sample.score })));
+          tracker.samples(
+            samples.slice(0, 8).map((sample, i) => ({
+              step: update,
+              prompt: collected.prompts[i],
+              completion: collected.completions[i],
+              scores: collected.byReward(i),
+              score: sample.score,
+            })),
+          );
         }
         const klCoef = controller.coefficient;
         controller.update(metrics["objective/kl"], batchSize);
@@ -147,21 +189,38 @@ interface Collected {
 /** One completion a prompt, its log-probs under policy and reference, and its rewards. */
 async function collect(
   config: PPOConfig,
-  options: { rows: readonly TokenizedPrompt[]; generator: Generator; scorer: Scorer; rewards: RewardSet; tokenizer: Tokenizer; firstEpisode: number },
+  options: {
+    rows: readonly TokenizedPrompt[];
+    generator: Generator;
+    scorer: Scorer;
+    rewards: RewardSet;
+    tokenizer: Tokenizer;
+    firstEpisode: number;
+  },
 ): Promise<Collected> {
   const { rows, generator, scorer, rewards, tokenizer, firstEpisode } = options;
   const stopIds = findStopIds(config, tokenizer);
   const completions = await generator.generate(
     // An episode's random numbers depend on its number in the run alone.
     rows.map(({ promptIds }, i) => ({ promptIds, promptIndex: firstEpisode + i })),
-    { maxNewTokens: config.response_length, temperature: config.temperature, topK: config.top_k, topP: config.top_p, stopIds, seed: config.seed },
+    {
+      maxNewTokens: config.response_length,
+      temperature: config.temperature,
+      topK: config.top_k,
+      topP: config.top_p,
+      stopIds,
+      seed: config.seed,
+    },
   );
   const scored = await scorer.logprobs(
     completions.map(({ ids }, i) => ({ ids: [...rows[i].promptIds, ...ids], from: rows[i].promptIds.length })),
     { temperature: config.temperature },
   );
   const texts = completions.map(({ ids }) => tokenizer.decode(ids, { skipSpecialTokens: true }));
-  const prompts = rows.map(({ promptIds, row }) => ({ text: tokenizer.decode(promptIds, { skipSpecialTokens: true }), given: row["prompt"] }));
+  const prompts = rows.map(({ promptIds, row }) => ({
+    text: tokenizer.decode(promptIds, { skipSpecialTokens: true }),
+    given: row["prompt"],
+  }));
   const results = await rewards.score(
     rows.map(({ promptIds, row }, i) => ({
       ...row,
@@ -198,6 +257,9 @@ async function collect(
 function findStopIds(config: PPOConfig, tokenizer: Tokenizer): number[] {
   if (config.stop_token_id !== null) return [config.stop_token_id];
   if (config.stop_token === null) return [];
-  if (tokenizer.eosId === undefined) throw new SparError("recipe/invalid", "stop_token: eos, but the tokenizer has no end token", { hint: "give stop_token_id, or leave stop_token out" });
+  if (tokenizer.eosId === undefined)
+    throw new SparError("recipe/invalid", "stop_token: eos, but the tokenizer has no end token", {
+      hint: "give stop_token_id, or leave stop_token out",
+    });
   return [tokenizer.eosId];
 }

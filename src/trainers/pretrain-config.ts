@@ -4,7 +4,16 @@
  */
 
 import * as z from "zod";
-import { booleanField, choiceField, integerField, jsonField, numberField, optionalIntegerField, optionalTextField, textField } from "./config-fields.ts";
+import {
+  booleanField,
+  choiceField,
+  integerField,
+  jsonField,
+  numberField,
+  optionalIntegerField,
+  optionalTextField,
+  textField,
+} from "./config-fields.ts";
 import { createTrainingArguments, requireData } from "./training-arguments.ts";
 
 export const pretrainConfigSchema = z
@@ -23,7 +32,11 @@ export const pretrainConfigSchema = z
     // The model
     model_type: choiceField(["llama", "gpt2", "mistral", "qwen2", "qwen3"], "llama", "Architecture."),
     hidden_size: integerField(128, "Width.", { min: 1 }),
-    intermediate_size: optionalIntegerField(null, "Width of the feed-forward layers; absent: 8/3 (gpt2: 4) times hidden_size, rounded up to 32.", { min: 1 }),
+    intermediate_size: optionalIntegerField(
+      null,
+      "Width of the feed-forward layers; absent: 8/3 (gpt2: 4) times hidden_size, rounded up to 32.",
+      { min: 1 },
+    ),
     num_hidden_layers: integerField(4, "Layers.", { min: 1 }),
     num_attention_heads: integerField(4, "Attention heads.", { min: 1 }),
     num_key_value_heads: optionalIntegerField(null, "Key-value heads; absent: as num_attention_heads.", { min: 1 }),
@@ -48,9 +61,11 @@ export const pretrainConfigSchema = z
   .superRefine(requireData)
   .superRefine((config, context) => {
     const refuse = (key: string, message: string): void => context.addIssue({ code: "custom", path: [key], message });
-    if (config.model_name_or_path !== null) refuse("model_name_or_path", "pretrain starts from random weights; spar sft goes on from a model (on plain text too)");
+    if (config.model_name_or_path !== null)
+      refuse("model_name_or_path", "pretrain starts from random weights; spar sft goes on from a model (on plain text too)");
     if (config.test_split_size !== null) refuse("test_split_size", "pretrain holds out validation_share of the texts; expected that key");
-    if (config.validation_share === 0 && (config.eval_strategy !== "no" || config.eval_on_start)) refuse("validation_share", "evaluation needs held-out text; expected a share above 0, found 0");
+    if (config.validation_share === 0 && (config.eval_strategy !== "no" || config.eval_on_start))
+      refuse("validation_share", "evaluation needs held-out text; expected a share above 0, found 0");
     if (config.head_dim === null && config.hidden_size % config.num_attention_heads !== 0) {
       const message = `expected a divisor of hidden_size ${config.hidden_size}, found ${config.num_attention_heads}`;
       context.addIssue({ code: "custom", path: ["num_attention_heads"], message });

@@ -2,7 +2,16 @@
  * Pretraining from a config alone: a tokenizer trained on the text, weights drawn from the seed, texts joined by the
  * end token and cut into rows.
  */
-import { formatPlace, loadDataset, packPreparedTexts, prepareTexts, splitDataset, type Dataset, type PackedText, type PreparedRows } from "../data/index.ts";
+import {
+  formatPlace,
+  loadDataset,
+  packPreparedTexts,
+  prepareTexts,
+  splitDataset,
+  type Dataset,
+  type PackedText,
+  type PreparedRows,
+} from "../data/index.ts";
 import { trainTrigram } from "../evaluation/index.ts";
 import { SparError } from "../internal/errors.ts";
 import { freeModel, initializeModel, loadModel, saveModel, type RawConfig } from "../models/index.ts";
@@ -18,17 +27,24 @@ export async function pretrain(config: PretrainConfig, context: TrainingContext)
   const backend = context.backend ?? createCpuBackend();
   const whole = await loadDataset(trainingSpecs(config), { seed: config.seed });
   try {
-    const { train, test } = config.validation_share === 0 ? { train: whole, test: undefined } : splitDataset(whole, config.validation_share, config.seed);
+    const { train, test } =
+      config.validation_share === 0 ? { train: whole, test: undefined } : splitDataset(whole, config.validation_share, config.seed);
     const resumePoint = await findResumePoint(config.output_dir, context.resume);
     const tokenizer = await findTokenizer(config, context, train, resumePoint?.path);
     const options = { ...prepareOptions(context, { tokenizer }), textColumn: config.dataset_text_field };
     const prepare = async (dataset: Dataset): Promise<PreparedRows<PackedText>> =>
-      packPreparedTexts(await prepareTexts(dataset, { ...options, maxLength: null }), { maxLength: config.block_size, strategy: "wrapped" });
+      packPreparedTexts(await prepareTexts(dataset, { ...options, maxLength: null }), {
+        maxLength: config.block_size,
+        strategy: "wrapped",
+      });
     const rows = await prepare(train);
     const held = config.eval_strategy === "no" && !config.eval_on_start ? undefined : test;
     const evaluation = held === undefined ? undefined : await prepare(held);
     const yardstick = held === undefined ? undefined : await measureYardstick(config, train, held);
-    const model = resumePoint === undefined ? initializeModel(modelConfig(config, tokenizer), backend, { seed: config.seed }) : await loadModel(resumePoint.path, backend);
+    const model =
+      resumePoint === undefined
+        ? initializeModel(modelConfig(config, tokenizer), backend, { seed: config.seed })
+        : await loadModel(resumePoint.path, backend);
     try {
       return await trainLanguageModel(config, context, {
         backend,
@@ -42,7 +58,12 @@ export async function pretrain(config: PretrainConfig, context: TrainingContext)
         },
         ...(yardstick === undefined
           ? {}
-          : { describe: ({ loss }) => ({ eval_bits_per_byte: loss / Math.LN2 / yardstick.bytes, eval_trigram_bits_per_byte: yardstick.trigramBits }) }),
+          : {
+              describe: ({ loss }) => ({
+                eval_bits_per_byte: loss / Math.LN2 / yardstick.bytes,
+                eval_trigram_bits_per_byte: yardstick.trigramBits,
+              }),
+            }),
       });
     } finally {
       freeModel(model);
@@ -54,13 +75,27 @@ export async function pretrain(config: PretrainConfig, context: TrainingContext)
 }
 
 /** The named tokenizer, the checkpoint's, or one trained on the text. */
-async function findTokenizer(config: PretrainConfig, context: TrainingContext, train: Dataset, checkpoint: string | undefined): Promise<Tokenizer> {
+async function findTokenizer(
+  config: PretrainConfig,
+  context: TrainingContext,
+  train: Dataset,
+  checkpoint: string | undefined,
+): Promise<Tokenizer> {
   if (checkpoint !== undefined) return loadTokenizer(checkpoint);
   if (config.tokenizer_name_or_path !== null) return loadTokenizer(await findModel(config.tokenizer_name_or_path, context));
   context.tracker.progress({ stage: "training the tokenizer", done: 0 });
   const names = ["<|pad|>", "<|endoftext|>"];
-  const json = await trainBPE(readTexts(config, train, config.tokenizer_train_bytes), { vocabSize: config.vocab_size, specialTokens: names });
-  const settings = { tokenizer_class: "PreTrainedTokenizerFast", pad_token: names[0], bos_token: names[1], eos_token: names[1], model_max_length: config.max_position_embeddings ?? config.block_size };
+  const json = await trainBPE(readTexts(config, train, config.tokenizer_train_bytes), {
+    vocabSize: config.vocab_size,
+    specialTokens: names,
+  });
+  const settings = {
+    tokenizer_class: "PreTrainedTokenizerFast",
+    pad_token: names[0],
+    bos_token: names[1],
+    eos_token: names[1],
+    model_max_length: config.max_position_embeddings ?? config.block_size,
+  };
   return createTokenizer({ "tokenizer.json": JSON.stringify(json), "tokenizer_config.json": `${JSON.stringify(settings, null, 2)}\n` });
 }
 
@@ -69,7 +104,11 @@ async function* readTexts(config: PretrainConfig, dataset: Dataset, limit: numbe
   let bytes = 0;
   for (let i = 0; i < dataset.count && bytes < limit; i++) {
     const text = (await dataset.read(i))[config.dataset_text_field];
-    if (typeof text !== "string") throw new SparError("data/columns", `pretrain: expected text in column "${config.dataset_text_field}" at ${formatPlace(dataset.place(i))}`);
+    if (typeof text !== "string")
+      throw new SparError(
+        "data/columns",
+        `pretrain: expected text in column "${config.dataset_text_field}" at ${formatPlace(dataset.place(i))}`,
+      );
     bytes += Buffer.byteLength(text);
     yield text;
   }
@@ -91,12 +130,32 @@ async function measureYardstick(config: PretrainConfig, train: Dataset, test: Da
 /** config.json of the model to be made. */
 function modelConfig(config: PretrainConfig, tokenizer: Tokenizer): RawConfig {
   const positions = config.max_position_embeddings ?? config.block_size;
-  const shared = { model_type: config.model_type, vocab_size: tokenizer.vocabSize, tie_word_embeddings: config.tie_word_embeddings, initializer_range: config.initializer_range };
+  const shared = {
+    model_type: config.model_type,
+    vocab_size: tokenizer.vocabSize,
+    tie_word_embeddings: config.tie_word_embeddings,
+    initializer_range: config.initializer_range,
+  };
   const tokens = { bos_token_id: tokenizer.bosId ?? null, eos_token_id: tokenizer.eosId ?? null, pad_token_id: tokenizer.padId ?? null };
   const width = (factor: number): number => config.intermediate_size ?? Math.ceil((factor * config.hidden_size) / 32) * 32;
   if (config.model_type === "gpt2") {
-    const sizes = { n_embd: config.hidden_size, n_layer: config.num_hidden_layers, n_head: config.num_attention_heads, n_positions: positions, n_inner: width(4) };
-    return { ...shared, ...tokens, ...sizes, activation_function: "gelu_new", attn_pdrop: 0, embd_pdrop: 0, resid_pdrop: 0, ...config.model_config };
+    const sizes = {
+      n_embd: config.hidden_size,
+      n_layer: config.num_hidden_layers,
+      n_head: config.num_attention_heads,
+      n_positions: positions,
+      n_inner: width(4),
+    };
+    return {
+      ...shared,
+      ...tokens,
+      ...sizes,
+      activation_function: "gelu_new",
+      attn_pdrop: 0,
+      embd_pdrop: 0,
+      resid_pdrop: 0,
+      ...config.model_config,
+    };
   }
   return {
     ...shared,

@@ -9,7 +9,10 @@ export const rewardConfigSchema = z
     ...createTrainingArguments({ learning_rate: 1e-4, logging_steps: 10, gradient_checkpointing: true }),
     ...tokenizationArguments,
     disable_dropout: booleanField(true, "Train without dropout."),
-    center_rewards_coefficient: optionalNumberField(null, "Weight of the pull of rewards towards mean zero (Eisenstein et al. 2023); .01 is usual."),
+    center_rewards_coefficient: optionalNumberField(
+      null,
+      "Weight of the pull of rewards towards mean zero (Eisenstein et al. 2023); .01 is usual.",
+    ),
   })
   .superRefine(requireOneOf(["model_name_or_path"], "the model to start from (a folder or a hub id)"))
   .superRefine(requireData);

@@ -35,7 +35,8 @@ export async function trainReward(config: RewardConfig, context: TrainingContext
 
 async function train(config: RewardConfig, context: TrainingContext, training: Training): Promise<TrainingOutcome> {
   const { backend, model, datasets, resumePoint } = training;
-  const prepare = (dataset: typeof datasets.train): Promise<PreparedRows<TokenizedPair>> => preparePairs(dataset, { ...prepareOptions(context, training), maxLength: config.max_length });
+  const prepare = (dataset: typeof datasets.train): Promise<PreparedRows<TokenizedPair>> =>
+    preparePairs(dataset, { ...prepareOptions(context, training), maxLength: config.max_length });
   const rows = await prepare(datasets.train);
   const evaluation = datasets.evaluation === undefined ? undefined : await prepare(datasets.evaluation);
   const trainables = selectTrainables(model, backend, config.num_layers_unfrozen);
@@ -46,11 +47,18 @@ async function train(config: RewardConfig, context: TrainingContext, training: T
 
   const runBatch = async (pairs: readonly TokenizedPair[], weight: number, mode: "train" | "add" | "evaluate"): Promise<BatchResult> => {
     const batch = batchPairs(pairs, model.config.maxPositions, weight);
-    const build = (): StepGraph => buildStep(model, batch, { centering: config.center_rewards_coefficient ?? undefined, checkpointing: config.gradient_checkpointing });
+    const build = (): StepGraph =>
+      buildStep(model, batch, { centering: config.center_rewards_coefficient ?? undefined, checkpointing: config.gradient_checkpointing });
     const key = `${mode === "evaluate" ? "eval " : ""}${batch.shape}`;
-    const results = await program.run(key, mode === "evaluate" ? () => ({ metrics: build().metrics }) : build, batch.inputs, { add: mode === "add" });
+    const results = await program.run(key, mode === "evaluate" ? () => ({ metrics: build().metrics }) : build, batch.inputs, {
+      add: mode === "add",
+    });
     const scores = results["scores"];
-    return { loss: results["loss"][0], chosen: scores.slice(0, pairs.length), rejected: scores.slice(batch.pairs, batch.pairs + pairs.length) };
+    return {
+      loss: results["loss"][0],
+      chosen: scores.slice(0, pairs.length),
+      rejected: scores.slice(batch.pairs, batch.pairs + pairs.length),
+    };
   };
 
   return runTrainingLoop(
@@ -79,7 +87,11 @@ async function train(config: RewardConfig, context: TrainingContext, training: T
         ? {}
         : {
             async evaluate() {
-              const all: BatchResult = { loss: 0, chosen: new Float32Array(evaluation.count), rejected: new Float32Array(evaluation.count) };
+              const all: BatchResult = {
+                loss: 0,
+                chosen: new Float32Array(evaluation.count),
+                rejected: new Float32Array(evaluation.count),
+              };
               const lengths = { chosen: new Float32Array(evaluation.count), rejected: new Float32Array(evaluation.count) };
               const size = config.per_device_eval_batch_size;
               for (let from = 0; from < evaluation.count; from += size) {
@@ -89,12 +101,27 @@ async function train(config: RewardConfig, context: TrainingContext, training: T
                 all.loss += result.loss;
                 all.chosen.set(result.chosen, from);
                 all.rejected.set(result.rejected, from);
-                lengths.chosen.set(pairs.map((pair) => pair.chosenIds.length), from);
-                lengths.rejected.set(pairs.map((pair) => pair.rejectedIds.length), from);
+                lengths.chosen.set(
+                  pairs.map((pair) => pair.chosenIds.length),
+                  from,
+                );
+                lengths.rejected.set(
+                  pairs.map((pair) => pair.rejectedIds.length),
+                  from,
+                );
               }
               const described = Object.fromEntries(Object.entries(describeScores(all)).map(([name, value]) => [`eval_${name}`, value]));
-              const { lengthCorrelation } = measureRewardAccuracy({ chosen: all.chosen, rejected: all.rejected, chosenLengths: lengths.chosen, rejectedLengths: lengths.rejected });
-              return { eval_loss: all.loss, ...described, ...(lengthCorrelation === null ? {} : { eval_length_correlation: lengthCorrelation }) };
+              const { lengthCorrelation } = measureRewardAccuracy({
+                chosen: all.chosen,
+                rejected: all.rejected,
+                chosenLengths: lengths.chosen,
+                rejectedLengths: lengths.rejected,
+              });
+              return {
+                eval_loss: all.loss,
+                ...described,
+                ...(lengthCorrelation === null ? {} : { eval_length_correlation: lengthCorrelation }),
+              };
             },
           }),
       save: training.save,
@@ -157,13 +184,20 @@ export function batchPairs(pairs: readonly TokenizedPair[], maxPositions: number
   return { shape: `${batch}x${time}`, batch, time, pairs: batch, inputs: { ids, positions, bias, ends, weights, margins } };
 }
 
-function buildStep(model: LanguageModel, { batch, time, pairs }: PairBatch, options: { centering: number | undefined; checkpointing: boolean }): StepGraph {
+function buildStep(
+  model: LanguageModel,
+  { batch, time, pairs }: PairBatch,
+  options: { centering: number | undefined; checkpointing: boolean },
+): StepGraph {
   const { architecture, config } = model;
   const p = createParameters();
   const trunk = architecture.trunk(config, p, createFullSequence(batch, time), blockRunner(options.checkpointing));
   const scores = scoreHead(p, gather(trunk, input("ends", "int32", [2 * pairs])));
   const [chosen, rejected] = [slice(scores, 0, 0, pairs), slice(scores, 0, pairs, 2 * pairs)];
-  const { loss } = bradleyTerry(chosen, rejected, input("weights", "float32", [pairs]), { margins: input("margins", "float32", [pairs]), centering: options.centering });
+  const { loss } = bradleyTerry(chosen, rejected, input("weights", "float32", [pairs]), {
+    margins: input("margins", "float32", [pairs]),
+    centering: options.centering,
+  });
   return { loss, metrics: { loss, scores: scores } };
 }
 

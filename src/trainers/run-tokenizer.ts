@@ -21,16 +21,29 @@ export interface RunTokenizer {
 type FindModel = (idOrPath: string, context: TrainingContext) => Promise<string>;
 
 /** @throws SparError `tokenizer/unknown-token`, `tokenizer/no-chat-template`, `tokenizer/missing` */
-export async function loadRunTokenizer(folder: string, keys: TokenizerKeys, context: TrainingContext, findModel: FindModel): Promise<RunTokenizer> {
+export async function loadRunTokenizer(
+  folder: string,
+  keys: TokenizerKeys,
+  context: TrainingContext,
+  findModel: FindModel,
+): Promise<RunTokenizer> {
   const original = await loadTokenizer(folder);
   const { chat_template_path: templatePath = null, eos_token: eos = null, pad_token: pad = null } = keys;
   if (templatePath === null && eos === null && pad === null) return { tokenizer: original, writeChanges: async () => {} };
 
   for (const [key, token] of Object.entries({ eos_token: eos, pad_token: pad })) {
     if (token !== null && original.tokenToId(token) === undefined) {
-      throw new SparError("tokenizer/unknown-token", `${key}: expected a token of the tokenizer in ${folder}, found ${JSON.stringify(token)}`, {
-        hint: `It has ${Object.entries(original.specialTokens).map(([name, text]) => `${name} ${JSON.stringify(text)}`).join(", ") || "no named special tokens"}.`,
-      });
+      throw new SparError(
+        "tokenizer/unknown-token",
+        `${key}: expected a token of the tokenizer in ${folder}, found ${JSON.stringify(token)}`,
+        {
+          hint: `It has ${
+            Object.entries(original.specialTokens)
+              .map(([name, text]) => `${name} ${JSON.stringify(text)}`)
+              .join(", ") || "no named special tokens"
+          }.`,
+        },
+      );
     }
   }
   const settings = JSON.parse((original.files["tokenizer_config.json"] ?? "{}").replace(/^\ufeff/, "")) as { [key: string]: unknown };
@@ -46,7 +59,12 @@ export async function loadRunTokenizer(folder: string, keys: TokenizerKeys, cont
   };
   // special_tokens_map.json and config.json of the folder stand below tokenizer_config.json.
   const named = original.specialTokens;
-  const ids = { bos_token_id: original.bosId, eos_token_id: original.eosId, unk_token_id: original.unkId, pad_token_id: named["pad_token"] === undefined ? undefined : original.tokenToId(named["pad_token"]) };
+  const ids = {
+    bos_token_id: original.bosId,
+    eos_token_id: original.eosId,
+    unk_token_id: original.unkId,
+    pad_token_id: named["pad_token"] === undefined ? undefined : original.tokenToId(named["pad_token"]),
+  };
   const tokenizer = createTokenizer(files, { modelConfig: ids, folder });
   return {
     tokenizer,
@@ -64,20 +82,31 @@ async function readTemplate(path: string, context: TrainingContext, findModel: F
     try {
       return await readFile(path, "utf8");
     } catch (cause) {
-      throw new SparError("tokenizer/no-chat-template", `chat_template_path: ${path} cannot be read: ${(cause as Error).message}`, { hint: "Name a jinja file, or a model whose template to take.", cause });
+      throw new SparError("tokenizer/no-chat-template", `chat_template_path: ${path} cannot be read: ${(cause as Error).message}`, {
+        hint: "Name a jinja file, or a model whose template to take.",
+        cause,
+      });
     }
   }
   const source = await loadTokenizer(await findModel(path, context));
-  const { "chat_template.jinja": jinja, "chat_template.json": old, "tokenizer_config.json": config } = source.files as { readonly [name: string]: string | undefined };
+  const {
+    "chat_template.jinja": jinja,
+    "chat_template.json": old,
+    "tokenizer_config.json": config,
+  } = source.files as { readonly [name: string]: string | undefined };
   if (jinja !== undefined) return jinja;
   for (const text of [old, config]) {
     if (text === undefined) continue;
     const value = (JSON.parse(text) as { chat_template?: unknown }).chat_template;
     if (typeof value === "string") return value;
-    const main = Array.isArray(value) ? (value as { name?: unknown; template?: unknown }[]).find(({ name }) => name === "default") : undefined;
+    const main = Array.isArray(value)
+      ? (value as { name?: unknown; template?: unknown }[]).find(({ name }) => name === "default")
+      : undefined;
     if (typeof main?.template === "string") return main.template;
   }
-  throw new SparError("tokenizer/no-chat-template", `chat_template_path: the model ${path} has no chat template`, { hint: "Name a jinja file, or a model whose template to take." });
+  throw new SparError("tokenizer/no-chat-template", `chat_template_path: the model ${path} has no chat template`, {
+    hint: "Name a jinja file, or a model whose template to take.",
+  });
 }
 
 async function replaceEndToken(path: string, id: number | undefined): Promise<void> {

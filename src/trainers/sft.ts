@@ -12,14 +12,23 @@ export async function trainSFT(config: SFTConfig, context: TrainingContext): Pro
   try {
     const { backend, model, datasets, resumePoint } = training;
     const rows = await prepare(config, context, training, datasets.train, config.packing);
-    const evaluation = datasets.evaluation === undefined ? undefined : await prepare(config, context, training, datasets.evaluation, config.eval_packing ?? config.packing);
+    const evaluation =
+      datasets.evaluation === undefined
+        ? undefined
+        : await prepare(config, context, training, datasets.evaluation, config.eval_packing ?? config.packing);
     return await trainLanguageModel(config, context, { backend, model, rows, evaluation, resumePoint, save: training.save });
   } finally {
     await training.close();
   }
 }
 
-async function prepare(config: SFTConfig, context: TrainingContext, training: Training, dataset: Dataset, packing: boolean): Promise<PreparedRows<PackedText>> {
+async function prepare(
+  config: SFTConfig,
+  context: TrainingContext,
+  training: Training,
+  dataset: Dataset,
+  packing: boolean,
+): Promise<PreparedRows<PackedText>> {
   const texts = await prepareTexts(config.shuffle_dataset ? shuffleDataset(dataset, config.seed) : dataset, {
     ...prepareOptions(context, training),
     textColumn: config.dataset_text_field,
@@ -28,7 +37,8 @@ async function prepare(config: SFTConfig, context: TrainingContext, training: Tr
     assistantOnlyLoss: config.assistant_only_loss,
   });
   if (!packing) return texts;
-  if (config.max_length === null) throw new SparError("recipe/invalid", "packing: expected max_length, the length of the rows to fill; got null");
+  if (config.max_length === null)
+    throw new SparError("recipe/invalid", "packing: expected max_length, the length of the rows to fill; got null");
   return packPreparedTexts(texts, { maxLength: config.max_length, strategy: config.packing_strategy });
 }
 

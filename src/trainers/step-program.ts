@@ -9,7 +9,12 @@ export interface StepProgram {
    * Runs the graph of `shape`, made by `build` where it is new: `loss` is differentiated (where there are trainables),
    * `metrics` come back as host arrays. `add`: gradients are added to what the buffers hold instead of replacing it.
    */
-  run(shape: string, build: () => StepGraph, inputs: { readonly [name: string]: TensorData }, options?: { add?: boolean }): Promise<{ [metric: string]: Float32Array }>;
+  run(
+    shape: string,
+    build: () => StepGraph,
+    inputs: { readonly [name: string]: TensorData },
+    options?: { add?: boolean },
+  ): Promise<{ [metric: string]: Float32Array }>;
   release(): void;
 }
 
@@ -19,7 +24,12 @@ export interface StepGraph {
 }
 
 /** `parameters`: all that graphs may ask for by name. */
-export function createStepProgram(backend: Backend, parameters: ReadonlyMap<string, DeviceBuffer>, trainables: readonly Trainable[], limit = 16): StepProgram {
+export function createStepProgram(
+  backend: Backend,
+  parameters: ReadonlyMap<string, DeviceBuffer>,
+  trainables: readonly Trainable[],
+  limit = 16,
+): StepProgram {
   const cache: SessionCache = createSessionCache(limit);
   const graphs = new Map<string, Graph>();
   const gradients = new Map(trainables.map(({ name, gradient }) => [`gradient.${name}`, gradient]));
@@ -31,7 +41,10 @@ export function createStepProgram(backend: Backend, parameters: ReadonlyMap<stri
     const used = buildGraph({ loss }).inputs;
     const outputs: { [name: string]: Tensor } = { ...metrics };
     const wanted = trainables.filter(({ name }) => used.has(name));
-    const computed = grad(loss, wanted.map(({ name }) => used.get(name) as Tensor));
+    const computed = grad(
+      loss,
+      wanted.map(({ name }) => used.get(name) as Tensor),
+    );
     for (const [i, { name, value }] of wanted.entries()) {
       const held = `gradient.${name}`;
       outputs[held] = add ? accumulate(input(held, "float32", value.shape), computed[i]) : computed[i];

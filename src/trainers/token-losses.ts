@@ -67,9 +67,20 @@ export interface TokenScores {
 }
 
 /** The graph that takes a `ScoredBatch`'s inputs. */
-export function scoreTokens(model: LanguageModel, p: Parameters, { batch, time, scored }: { batch: number; time: number; scored: number }, { checkpointing }: { checkpointing: boolean }): TokenScores {
+export function scoreTokens(
+  model: LanguageModel,
+  p: Parameters,
+  { batch, time, scored }: { batch: number; time: number; scored: number },
+  { checkpointing }: { checkpointing: boolean },
+): TokenScores {
   const { architecture, config } = model;
   const trunk = architecture.trunk(config, p, createFullSequence(batch, time), blockRunner(checkpointing));
   const hidden = gather(trunk, input("rows", "int32", [scored]));
-  return { trunk, logits: architecture.head(config, p, hidden), labels: input("labels", "int32", [scored]), real: input("real", "float32", [scored]), hidden };
+  return {
+    trunk,
+    logits: architecture.head(config, p, hidden),
+    labels: input("labels", "int32", [scored]),
+    real: input("real", "float32", [scored]),
+    hidden,
+  };
 }

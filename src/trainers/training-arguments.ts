@@ -28,7 +28,10 @@ export const datasetSchema = z.strictObject({
     .default(null),
   split: z.string().default("train"),
   /** Columns to keep, or a map to new names (spar's). */
-  columns: z.union([z.array(z.string()), z.record(z.string(), z.string())]).nullable().default(null),
+  columns: z
+    .union([z.array(z.string()), z.record(z.string(), z.string())])
+    .nullable()
+    .default(null),
   /** This dataset's share of the mixture, by its first rows; set for all or for none. */
   fraction: z.number().gte(0).nullable().default(null),
   // spar's own from here on.
@@ -54,11 +57,14 @@ const datasetsSchema = z.array(datasetSchema).superRefine((datasets, context) =>
 });
 
 /** Loggers of Transformers' `report_to`; only the ones in `AVAILABLE_TRACKERS` of tracking/ do something yet. */
-const report = z.preprocess((value) => {
-  const names = value === null || value === "none" ? [] : value === "all" ? ["tensorboard"] : value;
-  const list = typeof names === "string" ? [names] : names;
-  return Array.isArray(list) ? list.filter((name) => name !== "none") : list;
-}, z.array(z.string().min(1)));
+const report = z.preprocess(
+  (value) => {
+    const names = value === null || value === "none" ? [] : value === "all" ? ["tensorboard"] : value;
+    const list = typeof names === "string" ? [names] : names;
+    return Array.isArray(list) ? list.filter((name) => name !== "none") : list;
+  },
+  z.array(z.string().min(1)),
+);
 
 /** `true`, or a checkpoint folder; texts that mean a boolean are read as one. */
 const resume = z.preprocess(
@@ -89,20 +95,20 @@ export function createTrainingArguments(defaults: SharedDefaults) {
       "Accepted for TRL's sake: weights of any storage type are read, computed with and saved in float32.",
     ),
     num_layers_unfrozen: integerField(-1, "Train only the last N layers (and the head); -1 trains all.", { min: -1 }),
-    gradient_checkpointing: booleanField(defaults.gradient_checkpointing, "Recompute activations in the backward pass: less memory, more time."),
+    gradient_checkpointing: booleanField(
+      defaults.gradient_checkpointing,
+      "Recompute activations in the backward pass: less memory, more time.",
+    ),
 
     // The data
-    datasets: jsonField(
-      datasetsSchema,
-      [],
-      `a list of {${datasetKeys.join(", ")}}`,
-      "Datasets to mix; wins over dataset_name.",
-    ),
+    datasets: jsonField(datasetsSchema, [], `a list of {${datasetKeys.join(", ")}}`, "Datasets to mix; wins over dataset_name."),
     dataset_name: optionalTextField("Dataset: a hub id, a local file or a folder."),
     dataset_config: optionalTextField("Configuration of a hub dataset."),
     dataset_train_split: textField("train", "Split to train on."),
     dataset_test_split: textField("test", "Split to evaluate on."),
-    test_split_size: optionalNumberField(null, "Hold out this share (below 1) or number of rows of `datasets` for evaluation.", { above: 0 }),
+    test_split_size: optionalNumberField(null, "Hold out this share (below 1) or number of rows of `datasets` for evaluation.", {
+      above: 0,
+    }),
     train_sampling_strategy: choiceField(
       ["random", "sequential", "group_by_length"],
       "random",
@@ -112,9 +118,19 @@ export function createTrainingArguments(defaults: SharedDefaults) {
     // The run
     output_dir: textField("trainer_output", "Folder of the run: logs, checkpoints, the final model."),
     overwrite_output_dir: booleanField(false, "Start over in a folder that is not empty: what an earlier run left there is removed."),
-    resume_from_checkpoint: jsonField(resume, false, "true, false or a checkpoint's folder", "Continue from the newest whole checkpoint, or from the one named."),
+    resume_from_checkpoint: jsonField(
+      resume,
+      false,
+      "true, false or a checkpoint's folder",
+      "Continue from the newest whole checkpoint, or from the one named.",
+    ),
     run_name: optionalTextField("A name for trackers to show."),
-    report_to: jsonField(report, [], "none, all, a tracker's name or a list of them", "Trackers besides the files in output_dir: tensorboard."),
+    report_to: jsonField(
+      report,
+      [],
+      "none, all, a tracker's name or a list of them",
+      "Trackers besides the files in output_dir: tensorboard.",
+    ),
     seed: integerField(42, "Seed of every random number of the run.", { min: 0, max: 4294967295 }),
     data_seed: optionalIntegerField(null, "Seed of the data's order; absent: seed.", { min: 0, max: 4294967295 }),
 
@@ -134,7 +150,10 @@ export function createTrainingArguments(defaults: SharedDefaults) {
       "Course of the learning rate after warm-up.",
     ),
     warmup_steps: numberField(0, "Steps of linear warm-up; below 1: a share of all steps.", { min: 0 }),
-    warmup_ratio: optionalNumberField(defaults.warmup_ratio ?? null, "Share of all steps for warm-up, where warmup_steps is 0.", { min: 0, max: 1 }),
+    warmup_ratio: optionalNumberField(defaults.warmup_ratio ?? null, "Share of all steps for warm-up, where warmup_steps is 0.", {
+      min: 0,
+      max: 1,
+    }),
     weight_decay: numberField(defaults.weight_decay ?? 0, "Decoupled weight decay (not on biases and norms).", { min: 0 }),
     adam_beta1: numberField(0.9, "Decay of AdamW's first moment.", { min: 0, below: 1 }),
     adam_beta2: numberField(defaults.adam_beta2 ?? 0.999, "Decay of AdamW's second moment.", { min: 0, below: 1 }),
@@ -146,7 +165,9 @@ export function createTrainingArguments(defaults: SharedDefaults) {
     logging_steps: numberField(defaults.logging_steps, "Log every so many steps; below 1: a share of all steps.", { above: 0 }),
     logging_first_step: booleanField(false, "Log the first step too."),
     eval_strategy: choiceField(["no", "steps", "epoch"], "no", "When to evaluate."),
-    eval_steps: optionalNumberField(null, "Evaluate every so many steps; below 1: a share of all steps; absent: logging_steps.", { above: 0 }),
+    eval_steps: optionalNumberField(null, "Evaluate every so many steps; below 1: a share of all steps; absent: logging_steps.", {
+      above: 0,
+    }),
     eval_on_start: booleanField(false, "Evaluate before the first step."),
     save_strategy: choiceField(["no", "steps", "epoch"], "steps", "When to write checkpoints; the final model is written in any case."),
     save_steps: numberField(500, "Checkpoint every so many steps; below 1: a share of all steps.", { above: 0 }),

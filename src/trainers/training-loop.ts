@@ -4,7 +4,18 @@
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { findNewestCheckpoint, listBrokenCheckpoints, loadTrainingState, readCheckpointStep, retireLaterCheckpoints, rotateCheckpoints, saveTrainingState, writeCheckpoint, writeIntoFolder, type JsonValue } from "../checkpoint/index.ts";
+import {
+  findNewestCheckpoint,
+  listBrokenCheckpoints,
+  loadTrainingState,
+  readCheckpointStep,
+  retireLaterCheckpoints,
+  rotateCheckpoints,
+  saveTrainingState,
+  writeCheckpoint,
+  writeIntoFolder,
+  type JsonValue,
+} from "../checkpoint/index.ts";
 import { SparError } from "../internal/errors.ts";
 import { learningRateAt } from "../optim/index.ts";
 import { MetricAverager } from "./metric-averager.ts";
@@ -46,7 +57,9 @@ export async function findResumePoint(outputDir: string, resume: boolean | strin
   if (resume === true) return findNewestCheckpoint(outputDir);
   const step = await readCheckpointStep(resume);
   if (step === undefined) {
-    throw new SparError("run/no-checkpoint", `resume_from_checkpoint: ${resume} is not a whole checkpoint`, { hint: "name a checkpoint-N folder, or use --resume for the newest one" });
+    throw new SparError("run/no-checkpoint", `resume_from_checkpoint: ${resume} is not a whole checkpoint`, {
+      hint: "name a checkpoint-N folder, or use --resume for the newest one",
+    });
   }
   return { path: resume, step };
 }
@@ -63,7 +76,12 @@ export function planSteps(config: TrainingArguments, batchesPerEpoch: number): {
   return { totalSteps, stepsPerEpoch };
 }
 
-export async function runTrainingLoop(config: TrainingArguments, context: TrainingContext, method: TrainingMethod, resumePoint: { path: string; step: number } | undefined): Promise<TrainingOutcome> {
+export async function runTrainingLoop(
+  config: TrainingArguments,
+  context: TrainingContext,
+  method: TrainingMethod,
+  resumePoint: { path: string; step: number } | undefined,
+): Promise<TrainingOutcome> {
   const { tracker, signal } = context;
   const { totalSteps, stepsPerEpoch } = method;
   const outputDir = config.output_dir;
@@ -74,7 +92,12 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
   const logEvery = stepsOf(config.logging_steps, totalSteps);
   const evalEvery = stepsOf(config.eval_steps ?? config.logging_steps, totalSteps);
   const saveEvery = stepsOf(config.save_steps, totalSteps);
-  const warmup = config.warmup_steps > 0 ? (config.warmup_steps < 1 ? Math.ceil(config.warmup_steps * totalSteps) : config.warmup_steps) : Math.ceil((config.warmup_ratio ?? 0) * totalSteps);
+  const warmup =
+    config.warmup_steps > 0
+      ? config.warmup_steps < 1
+        ? Math.ceil(config.warmup_steps * totalSteps)
+        : config.warmup_steps
+      : Math.ceil((config.warmup_ratio ?? 0) * totalSteps);
   const schedule = { type: config.lr_scheduler_type, peak: config.learning_rate, warmupSteps: warmup, totalSteps };
 
   const averager = new MetricAverager();
@@ -86,7 +109,10 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
     const { state, buffers } = await loadTrainingState(resumePoint.path).catch((cause: unknown) => {
       if (!(cause instanceof SparError) || cause.code !== "file/not-found") throw cause;
       const message = `cannot resume: ${resumePoint.path} holds a model without the state of its training`;
-      throw new SparError("run/no-training-state", message, { hint: "save_only_model leaves it out; train on from the model with another output_dir", cause });
+      throw new SparError("run/no-training-state", message, {
+        hint: "save_only_model leaves it out; train on from the model with another output_dir",
+        cause,
+      });
     });
     const saved = state as { loop: { averages: JsonValue }; method: { [key: string]: JsonValue } };
     await method.restore(saved.method, (name, target) => buffers.readInto(name, target, { allowNonFinite: true }));
@@ -103,7 +129,8 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
     if (savedAt === step) return path;
     await writeCheckpoint(outputDir, step, async (folder) => {
       await method.save(folder);
-      if (!config.save_only_model) await saveTrainingState(folder, { buffers: method.buffers(), state: { loop: { averages: averager.state }, method: state } });
+      if (!config.save_only_model)
+        await saveTrainingState(folder, { buffers: method.buffers(), state: { loop: { averages: averager.state }, method: state } });
     });
     savedAt = step;
     await rotateCheckpoints(outputDir, config.save_total_limit ?? undefined);
@@ -137,7 +164,11 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
   while (done < totalSteps) {
     if (await obeyControl(done)) {
       const path = await saveCheckpoint(done);
-      tracker.event({ code: "run/stopped", message: `stopped after step ${done} of ${totalSteps}; saved ${path}. Go on with --resume`, step: done });
+      tracker.event({
+        code: "run/stopped",
+        message: `stopped after step ${done} of ${totalSteps}; saved ${path}. Go on with --resume`,
+        step: done,
+      });
       return { status: "stopped", steps: done, outputDir, metrics: lastMetrics };
     }
     const step = done + 1;
@@ -147,7 +178,10 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
     const report = await method.step(step, learningRate).catch(async (error: unknown) => {
       if (error instanceof SparError && error.code === "training/non-finite") {
         const path = await saveCheckpoint(done, before);
-        throw new SparError(error.code, `Step ${step}: ${error.message}. The state before this step is in ${path}`, { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+        throw new SparError(error.code, `Step ${step}: ${error.message}. The state before this step is in ${path}`, {
+          cause: error,
+          ...(error.hint === undefined ? {} : { hint: error.hint }),
+        });
       }
       throw error;
     });
@@ -155,12 +189,26 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
     tokens += report.tokens;
     averager.add({ ...(method.logsLoss === false ? {} : { loss: report.loss }), ...report.metrics });
     const isLast = done === totalSteps;
-    if (due(config.logging_strategy, logEvery, done) || (config.logging_first_step && done === 1) || (isLast && config.logging_strategy === "epoch")) {
-      lastMetrics = { ...averager.take(), ...(method.logsLoss === false ? {} : { grad_norm: report.gradNorm, learning_rate: learningRate }), ...report.latest };
+    if (
+      due(config.logging_strategy, logEvery, done) ||
+      (config.logging_first_step && done === 1) ||
+      (isLast && config.logging_strategy === "epoch")
+    ) {
+      lastMetrics = {
+        ...averager.take(),
+        ...(method.logsLoss === false ? {} : { grad_norm: report.gradNorm, learning_rate: learningRate }),
+        ...report.latest,
+      };
       tracker.metrics({ step: done, epoch: done / stepsPerEpoch, ...lastMetrics });
     }
     const seconds = (performance.now() - started) / 1000;
-    tracker.progress({ stage: "training", done, total: totalSteps, unit: "steps", details: { loss: report.loss, "tokens/s": Math.round(tokens / seconds) } });
+    tracker.progress({
+      stage: "training",
+      done,
+      total: totalSteps,
+      unit: "steps",
+      details: { loss: report.loss, "tokens/s": Math.round(tokens / seconds) },
+    });
     if (due(config.eval_strategy, evalEvery, done)) await evaluate(done);
     if (due(config.save_strategy, saveEvery, done) || (isLast && config.save_strategy !== "no")) await saveCheckpoint(done);
   }
@@ -171,10 +219,20 @@ export async function runTrainingLoop(config: TrainingArguments, context: Traini
 /** What lies beyond the checkpoint that a run goes on from: damaged folders are named, whole ones are set aside. */
 async function reportPassedCheckpoints(outputDir: string, step: number, { tracker }: TrainingContext): Promise<void> {
   for (const path of await listBrokenCheckpoints(outputDir)) {
-    tracker.event({ code: "checkpoint/not-whole", level: "warning", message: `${path} is damaged or incomplete and was passed over`, path });
+    tracker.event({
+      code: "checkpoint/not-whole",
+      level: "warning",
+      message: `${path} is damaged or incomplete and was passed over`,
+      path,
+    });
   }
   // They belong to a course of the run that is given up here, and --resume would find them again.
   for (const { from, to } of await retireLaterCheckpoints(outputDir, step)) {
-    tracker.event({ code: "checkpoint/retired", level: "warning", message: `${from} is of later steps than the one gone on from; it is now ${to}`, path: to });
+    tracker.event({
+      code: "checkpoint/retired",
+      level: "warning",
+      message: `${from} is of later steps than the one gone on from; it is now ${to}`,
+      path: to,
+    });
   }
 }

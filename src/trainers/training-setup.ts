@@ -33,12 +33,17 @@ export interface Training {
 export async function findModel(idOrPath: string, context: TrainingContext, revision = "main"): Promise<string> {
   return resolveModel(idOrPath, {
     revision,
-    onProgress: ({ done, total }) => context.tracker.progress({ stage: `downloading ${idOrPath}`, done, ...(total === undefined ? {} : { total }), unit: "bytes" }),
+    onProgress: ({ done, total }) =>
+      context.tracker.progress({ stage: `downloading ${idOrPath}`, done, ...(total === undefined ? {} : { total }), unit: "bytes" }),
   });
 }
 
 /** Opens everything; where something fails, what was opened before is given back. */
-export async function openTraining(config: TrainingArguments & TokenizerKeys, context: TrainingContext, { head, model: name = config.model_name_or_path }: { head: HeadKind; model?: string | null }): Promise<Training> {
+export async function openTraining(
+  config: TrainingArguments & TokenizerKeys,
+  context: TrainingContext,
+  { head, model: name = config.model_name_or_path }: { head: HeadKind; model?: string | null },
+): Promise<Training> {
   const backend = context.backend ?? createCpuBackend();
   const undo: (() => unknown)[] = context.backend === undefined ? [() => backend.close()] : [];
   const close = async (): Promise<void> => {
@@ -86,7 +91,13 @@ export async function loadTrainingDatasets(config: TrainingArguments): Promise<T
       hint: "set test_split_size (a share or a number of rows of datasets), or use dataset_name with dataset_test_split",
     });
   }
-  return { train, evaluation: await loadDataset([specFromName({ dataset_name: config.dataset_name, dataset_config: config.dataset_config }, config.dataset_test_split)], { seed: config.seed }) };
+  return {
+    train,
+    evaluation: await loadDataset(
+      [specFromName({ dataset_name: config.dataset_name, dataset_config: config.dataset_config }, config.dataset_test_split)],
+      { seed: config.seed },
+    ),
+  };
 }
 
 /** What preparing data needs of a run. */

@@ -17,15 +17,33 @@ beforeAll(() => {
 afterAll(() => place.remove());
 
 const keys = (over: { [key: string]: string } = {}): string[] =>
-  Object.entries({ model_name_or_path: tinyModel, dataset_name: data, output_dir: place.path("out"), max_steps: "1", max_length: "24", ...over }).flatMap(([key, value]) => [`--${key}`, value]);
+  Object.entries({
+    model_name_or_path: tinyModel,
+    dataset_name: data,
+    output_dir: place.path("out"),
+    max_steps: "1",
+    max_length: "24",
+    ...over,
+  }).flatMap(([key, value]) => [`--${key}`, value]);
 
 test("every error of a recipe at once, with its line", async () => {
   const recipe = place.path("wrong.yaml");
-  writeFileSync(recipe, `model_name_or_path: ${tinyModel}\nlerning_rate: 1e-5\nper_device_train_batch_size: zero\nmax_steps: 1.5\nuse_peft: true\nbeta: 0.1\n`);
+  writeFileSync(
+    recipe,
+    `model_name_or_path: ${tinyModel}\nlerning_rate: 1e-5\nper_device_train_batch_size: zero\nmax_steps: 1.5\nuse_peft: true\nbeta: 0.1\n`,
+  );
   const { code, stderr, stdout } = await runSpar(["sft", "--config", recipe, "--output_dir", place.path("wrong")]);
   expect(code).toBe(1);
   expect(stdout).toBe("");
-  for (const part of ["wrong.yaml:2: lerning_rate", "did you mean learning_rate", "wrong.yaml:3: per_device_train_batch_size", "wrong.yaml:4: max_steps", "wrong.yaml:5: use_peft", "datasets or dataset_name is missing"]) expect(stderr).toContain(part);
+  for (const part of [
+    "wrong.yaml:2: lerning_rate",
+    "did you mean learning_rate",
+    "wrong.yaml:3: per_device_train_batch_size",
+    "wrong.yaml:4: max_steps",
+    "wrong.yaml:5: use_peft",
+    "datasets or dataset_name is missing",
+  ])
+    expect(stderr).toContain(part);
   expect(stderr).not.toContain("    at ");
   expect(existsSync(place.path("wrong"))).toBe(false);
 });
@@ -37,7 +55,10 @@ describe("data", () => {
     ["a file that is not there", undefined, ["missing.jsonl"]],
   ] as const)("%s", async (_, rows, parts) => {
     const path = rows === undefined ? place.path("missing.jsonl") : place.writeRows("bad.jsonl", rows);
-    const { code, stderr } = await runSpar(["sft", ...keys({ dataset_name: path, output_dir: place.path("out-data"), overwrite_output_dir: "true" })]);
+    const { code, stderr } = await runSpar([
+      "sft",
+      ...keys({ dataset_name: path, output_dir: place.path("out-data"), overwrite_output_dir: "true" }),
+    ]);
     expect(code, stderr).toBe(1);
     for (const part of parts) expect(stderr).toContain(part);
     expect(stderr).not.toContain("    at ");
@@ -45,7 +66,10 @@ describe("data", () => {
 
   test("bad lines are named by file and line, all at once", async () => {
     writeFileSync(place.path("lines.jsonl"), `{"text": "a"}\n{"text": 3}\n{"text": "b"}\n{"tex": "c"}\n`);
-    const { code, stderr } = await runSpar(["sft", ...keys({ dataset_name: place.path("lines.jsonl"), output_dir: place.path("out-lines") })]);
+    const { code, stderr } = await runSpar([
+      "sft",
+      ...keys({ dataset_name: place.path("lines.jsonl"), output_dir: place.path("out-lines") }),
+    ]);
     expect(code).toBe(1);
     expect(stderr).toContain("lines.jsonl:2");
     expect(stderr).toContain("lines.jsonl:4");
@@ -58,7 +82,9 @@ describe("models", () => {
     const empty = await runSpar(["sft", ...keys({ model_name_or_path: place.path("no-model"), output_dir: place.path("out-model") })]);
     expect(empty.code).toBe(1);
     expect(empty.stderr).toContain("no-model");
-    const offline = await runSpar(["sft", ...keys({ model_name_or_path: "nobody/nothing", output_dir: place.path("out-hub") })], { env: { HF_HUB_OFFLINE: "1", HF_HOME: place.path("hub") } });
+    const offline = await runSpar(["sft", ...keys({ model_name_or_path: "nobody/nothing", output_dir: place.path("out-hub") })], {
+      env: { HF_HUB_OFFLINE: "1", HF_HOME: place.path("hub") },
+    });
     expect(offline.code).toBe(1);
     expect(offline.stderr).toContain("nobody/nothing");
     expect(offline.stderr).toMatch(/offline/i);
@@ -76,7 +102,12 @@ describe("models", () => {
 
 describe("exit codes", () => {
   test("2 for a wrong command line, 0 for help", async () => {
-    const [unknown, noRecipe, badFlag, help] = await Promise.all([runSpar(["sfft"]), runSpar(["sft"]), runSpar(["generate", "--nonsense"]), runSpar(["sft", "--help"])]);
+    const [unknown, noRecipe, badFlag, help] = await Promise.all([
+      runSpar(["sfft"]),
+      runSpar(["sft"]),
+      runSpar(["generate", "--nonsense"]),
+      runSpar(["sft", "--help"]),
+    ]);
     expect([unknown.code, noRecipe.code, badFlag.code, help.code]).toEqual([2, 2, 2, 0]);
     expect(unknown.stderr).toContain("Did you mean sft?");
     expect(help.stdout).toContain("learning_rate");
@@ -85,8 +116,13 @@ describe("exit codes", () => {
   test("70 for what spar did not expect, and how to see where", async () => {
     const preload = place.path("bug.mjs");
     // Thrown outside of every promise, as soon as the program listens for what nobody catches.
-    writeFileSync(preload, `process.on("newListener", (event) => event === "uncaughtException" && setTimeout(() => { throw new TypeError("forced by the test"); }, 0));\n`);
-    const { code, stderr } = await runSpar(["sft", ...keys({ output_dir: place.path("out-bug") })], { env: { NODE_OPTIONS: `--import=${preload}` } });
+    writeFileSync(
+      preload,
+      `process.on("newListener", (event) => event === "uncaughtException" && setTimeout(() => { throw new TypeError("forced by the test"); }, 0));\n`,
+    );
+    const { code, stderr } = await runSpar(["sft", ...keys({ output_dir: place.path("out-bug") })], {
+      env: { NODE_OPTIONS: `--import=${preload}` },
+    });
     expect(code, stderr).toBe(70);
     expect(stderr).toContain("internal error: forced by the test");
     expect(stderr).toContain("--debug");
@@ -144,7 +180,12 @@ describe("disks", () => {
     if (!mountSmallDisk(disk)) return context.skip("tmpfs cannot be mounted here");
     try {
       // The model has 1 MB, its moments 2 MB: one checkpoint fits, the second one while the first is there does not.
-      const run = (...more: string[]): ReturnType<typeof runSpar> => runSpar(["sft", ...keys({ output_dir: `${disk}/run`, max_steps: "4", save_steps: "2", logging_steps: "1", per_device_train_batch_size: "2" }), ...more]);
+      const run = (...more: string[]): ReturnType<typeof runSpar> =>
+        runSpar([
+          "sft",
+          ...keys({ output_dir: `${disk}/run`, max_steps: "4", save_steps: "2", logging_steps: "1", per_device_train_batch_size: "2" }),
+          ...more,
+        ]);
       const full = await run();
       expect(full.code, full.stderr).toBe(1);
       expect(full.stderr).toMatch(/the disk is full \(ENOSPC\)/);
@@ -155,9 +196,19 @@ describe("disks", () => {
       const again = await run("--resume");
       expect(again.code, again.stderr).toBe(0);
       expect(again.stderr).toContain("going on after step 2");
-      const rest = await runSpar(["sft", ...keys({ output_dir: place.path("unlimited"), max_steps: "4", save_steps: "2", logging_steps: "1", per_device_train_batch_size: "2" })]);
+      const rest = await runSpar([
+        "sft",
+        ...keys({
+          output_dir: place.path("unlimited"),
+          max_steps: "4",
+          save_steps: "2",
+          logging_steps: "1",
+          per_device_train_batch_size: "2",
+        }),
+      ]);
       expect(rest.code, rest.stderr).toBe(0);
-      for (const name of ["metrics.jsonl", "model.safetensors"]) expect(readFileSync(`${disk}/run/${name}`).equals(readFileSync(place.path("unlimited", name))), name).toBe(true);
+      for (const name of ["metrics.jsonl", "model.safetensors"])
+        expect(readFileSync(`${disk}/run/${name}`).equals(readFileSync(place.path("unlimited", name))), name).toBe(true);
     } finally {
       execFileSync("umount", [disk]);
       rmSync(disk, { recursive: true, force: true });

@@ -36,13 +36,25 @@ gradient_checkpointing: false
 });
 afterAll(() => place.remove());
 
-const argumentsFor = (name: string, ...flags: string[]): string[] => ["sft", "--config", recipe, "--output_dir", place.path(name), ...flags];
+const argumentsFor = (name: string, ...flags: string[]): string[] => [
+  "sft",
+  "--config",
+  recipe,
+  "--output_dir",
+  place.path(name),
+  ...flags,
+];
 const sft = (name: string, ...flags: string[]): ReturnType<typeof runSpar> => runSpar(argumentsFor(name, ...flags));
 /** What must be the same for the same run: not events (time) and run.json (id, pid), nor the folder's own name. */
-const outcome = (name: string): Map<string, Buffer> => readTree(place.path(name), { except: /^(events\.jsonl|run\.json|config\.yaml|runs\/)/ });
+const outcome = (name: string): Map<string, Buffer> =>
+  readTree(place.path(name), { except: /^(events\.jsonl|run\.json|config\.yaml|runs\/)/ });
 const status = (name: string): unknown => (JSON.parse(readFileSync(place.path(name, "run.json"), "utf8")) as { status: unknown }).status;
-const events = (name: string): string[] => parseRows(readFileSync(place.path(name, "events.jsonl"), "utf8")).map((row) => String(row["code"]));
-const checkpoints = (name: string): string[] => readdirSync(place.path(name)).filter((file) => file.startsWith("checkpoint-")).sort();
+const events = (name: string): string[] =>
+  parseRows(readFileSync(place.path(name, "events.jsonl"), "utf8")).map((row) => String(row["code"]));
+const checkpoints = (name: string): string[] =>
+  readdirSync(place.path(name))
+    .filter((file) => file.startsWith("checkpoint-"))
+    .sort();
 
 /** The uninterrupted run's folder up to its checkpoint-16, as a killed run may have left it. */
 function copyUnfinished(name: string): void {
@@ -164,9 +176,21 @@ test("two processes cannot run in one folder", async () => {
 });
 
 test("a loss that is no number: step, batch, and the state before it is saved", async () => {
-  const { code, stderr } = await sft("diverged", "--learning_rate", "1e30", "--max_grad_norm", "0", "--save_strategy", "no", "--weight_decay", "1");
+  const { code, stderr } = await sft(
+    "diverged",
+    "--learning_rate",
+    "1e30",
+    "--max_grad_norm",
+    "0",
+    "--save_strategy",
+    "no",
+    "--weight_decay",
+    "1",
+  );
   expect(code).toBe(1);
-  expect(stderr).toMatch(/Step \d+: (the loss is (NaN|Infinity|-Infinity) for the batch of .*data\.jsonl:\d+|the gradient of \S+ is not finite)/);
+  expect(stderr).toMatch(
+    /Step \d+: (the loss is (NaN|Infinity|-Infinity) for the batch of .*data\.jsonl:\d+|the gradient of \S+ is not finite)/,
+  );
   expect(stderr).toMatch(/The state before this step is in .*checkpoint-\d+/);
   expect(checkpoints("diverged")).toHaveLength(1);
   expect(status("diverged")).toBe("failed");

@@ -27,7 +27,11 @@ export interface SparOptions {
 
 export function startSpar(args: readonly string[], { cwd, env = {}, wrapper = [] }: SparOptions = {}): Running {
   const [command, ...rest] = [...wrapper, process.execPath, cli, ...args];
-  const child = spawn(command, rest, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"], ...(cwd === undefined ? {} : { cwd }) });
+  const child = spawn(command, rest, {
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+    ...(cwd === undefined ? {} : { cwd }),
+  });
   let [stdout, stderr] = ["", ""];
   const waiting: { text: string; resolve: () => void; reject: (error: Error) => void }[] = [];
   const look = (): void => {

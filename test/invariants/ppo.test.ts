@@ -9,7 +9,10 @@ let lengthReward: string;
 let constantReward: string;
 beforeAll(() => {
   place = createWorkplace();
-  prompts = place.writeRows("prompts.jsonl", readFixtureRows("sft", 0, 12).map(({ prompt }) => ({ prompt })));
+  prompts = place.writeRows(
+    "prompts.jsonl",
+    readFixtureRows("sft", 0, 12).map(({ prompt }) => ({ prompt })),
+  );
   const write = (name: string, body: string): string => {
     writeFileSync(place.path(name), `export default (rows) => rows.map((row) => ${body});\n`);
     return place.path(name);
@@ -25,13 +28,26 @@ function train(keys: { [key: string]: unknown }, context: Parameters<typeof trai
   mkdirSync(output, { recursive: true });
   return trainTiny(
     "ppo",
-    { dataset_name: prompts, reward_funcs: [lengthReward], per_device_train_batch_size: 4, response_length: 8, max_steps: 1, learning_rate: 1e-3, num_ppo_epochs: 1, num_sample_generations: 0, temperature: 0.9, ...keys, output_dir: output },
+    {
+      dataset_name: prompts,
+      reward_funcs: [lengthReward],
+      per_device_train_batch_size: 4,
+      response_length: 8,
+      max_steps: 1,
+      learning_rate: 1e-3,
+      num_ppo_epochs: 1,
+      num_sample_generations: 0,
+      temperature: 0.9,
+      ...keys,
+      output_dir: output,
+    },
     context,
   );
 }
 
 const finite = (run: TinyRun): void => {
-  for (const row of run.rows) for (const [name, value] of Object.entries(row)) expect(Number.isFinite(value), `${name} is ${value}`).toBe(true);
+  for (const row of run.rows)
+    for (const [name, value] of Object.entries(row)) expect(Number.isFinite(value), `${name} is ${value}`).toBe(true);
 };
 
 test("at the first update the ratio is 1 and KL is 0: sampler, scorer and trainer give the same log-probs", async () => {
@@ -59,14 +75,30 @@ test("a constant reward leaves nothing to prefer: no advantage, no NaN", async (
 });
 
 test("the same seed gives the same bytes, another seed others", async () => {
-  const [a, b, c] = [await train({ seed: 1, max_steps: 2 }), await train({ seed: 1, max_steps: 2 }), await train({ seed: 2, max_steps: 2 })];
+  const [a, b, c] = [
+    await train({ seed: 1, max_steps: 2 }),
+    await train({ seed: 1, max_steps: 2 }),
+    await train({ seed: 2, max_steps: 2 }),
+  ];
   expect(a.rows).toEqual(b.rows);
   expect(findDifferences(readTree(a.folder), readTree(b.folder))).toEqual([]);
   expect(findDifferences(readTree(a.folder), readTree(c.folder))).toEqual(["model.safetensors"]);
 });
 
 test("stopped and gone on is the run that was not interrupted", async () => {
-  const keys = { max_steps: 4, num_ppo_epochs: 2, num_mini_batches: 2, per_device_train_batch_size: 2, train_sampling_strategy: "random", adap_kl_ctrl: true, use_score_scaling: true, use_score_norm: true, save_strategy: "steps", save_steps: 3, logging_steps: 3 };
+  const keys = {
+    max_steps: 4,
+    num_ppo_epochs: 2,
+    num_mini_batches: 2,
+    per_device_train_batch_size: 2,
+    train_sampling_strategy: "random",
+    adap_kl_ctrl: true,
+    use_score_scaling: true,
+    use_score_norm: true,
+    save_strategy: "steps",
+    save_steps: 3,
+    logging_steps: 3,
+  };
   const whole = await train(keys);
   let asked = 0;
   const output = place.path("stopped");
@@ -81,7 +113,10 @@ test("frozen layers keep their bits", async () => {
   const run = await train({ num_layers_unfrozen: 1 });
   const { openSafetensors } = await import("../../src/checkpoint/index.ts");
   const { tinyModel } = await import("./tiny-run.ts");
-  const [before, after] = await Promise.all([openSafetensors(`${tinyModel}/model.safetensors`), openSafetensors(`${run.folder}/model.safetensors`)]);
+  const [before, after] = await Promise.all([
+    openSafetensors(`${tinyModel}/model.safetensors`),
+    openSafetensors(`${run.folder}/model.safetensors`),
+  ]);
   const changed: string[] = [];
   for (const name of after.names()) {
     const size = after.info(name).shape.reduce((a, b) => a * b, 1);

@@ -29,8 +29,10 @@ afterAll(() => {
 });
 
 /** Some tokens that no other row has. */
-const makeIds = (length: number, salt: number): number[] => Array.from({ length }, (_, t) => 3 + ((t * 37 + salt * 101 + t * t * salt) % 500));
-const makeRow = (length: number, salt: number): ScoredRow => scoredRow({ inputIds: makeIds(length, salt), completionMask: new Uint8Array(length).fill(1) });
+const makeIds = (length: number, salt: number): number[] =>
+  Array.from({ length }, (_, t) => 3 + ((t * 37 + salt * 101 + t * t * salt) % 500));
+const makeRow = (length: number, salt: number): ScoredRow =>
+  scoredRow({ inputIds: makeIds(length, salt), completionMask: new Uint8Array(length).fill(1) });
 
 /** The loss of rows, log-probs of their tokens and the gradient of every parameter. */
 async function measure(rows: readonly ScoredRow[]): Promise<{ loss: number; logits: Float32Array; gradients: Map<string, Float32Array> }> {
@@ -104,12 +106,17 @@ describe("language modelling", () => {
   test("one text has the same loss and logits at every length of bucket up to 128", async () => {
     const row = makeRow(5, 11);
     const first = await measure([row]);
-    for (const length of [9, 24, 70, 128]) expect(farthest((await measure([row, silent(length)])).logits, first.logits), String(length)).toBeLessThan(1e-4);
+    for (const length of [9, 24, 70, 128])
+      expect(farthest((await measure([row, silent(length)])).logits, first.logits), String(length)).toBeLessThan(1e-4);
   });
 });
 
 describe("scores", () => {
-  async function score(scored: LanguageModel, rows: readonly SequenceRow[], ends: readonly (readonly [row: number, token: number])[]): Promise<Float32Array> {
+  async function score(
+    scored: LanguageModel,
+    rows: readonly SequenceRow[],
+    ends: readonly (readonly [row: number, token: number])[],
+  ): Promise<Float32Array> {
     const program = createStepProgram(backend, scored.parameters, []);
     const time = Math.max(...rows.map((row) => row.ids.length));
     const { ids, positions, bias } = batchRows(rows, rows.length, time);
@@ -118,55 +125,78 @@ describe("scores", () => {
       const trunk = scored.architecture.trunk(scored.config, p, createFullSequence(rows.length, time), (body) => body());
       return { metrics: { scores: scoreHead(p, gather(trunk, input("ends", "int32", [ends.length]))) } };
     };
-    const results = await program.run("scores", build, { ids, positions, bias, ends: Int32Array.from(ends, ([row, token]) => row * time + token) });
+    const results = await program.run("scores", build, {
+      ids,
+      positions,
+      bias,
+      ends: Int32Array.from(ends, ([row, token]) => row * time + token),
+    });
     program.release();
     return results["scores"];
   }
 
   // Architectures with learnt positions, rotary positions, a sliding window, biases.
-  test.each(["stories260K-score", "gpt2", "mistral", "qwen2", "qwen3"])("%s: a pair in one row has the scores of two rows", async (name) => {
-    const scored = await loadModel(join(fixtures, "models", name), backend, { head: "score", seed: 5 });
-    const pairs = [
-      { promptIds: makeIds(8, 1), chosenIds: makeIds(9, 2), rejectedIds: makeIds(4, 3) },
-      { promptIds: makeIds(3, 4), chosenIds: makeIds(2, 5), rejectedIds: makeIds(12, 6) },
-    ];
-    const clamp = (ids: number[]): number[] => ids.map((id) => id % scored.config.vocabSize);
-    const own = pairs.map((pair) => ({ promptIds: clamp(pair.promptIds), chosenIds: clamp(pair.chosenIds), rejectedIds: clamp(pair.rejectedIds) }));
-    const rows = [...own.map((pair) => [...pair.promptIds, ...pair.chosenIds]), ...own.map((pair) => [...pair.promptIds, ...pair.rejectedIds])];
-    const apart = await score(scored, rows.map((ids) => ({ ids })), rows.map((ids, row) => [row, ids.length - 1]));
+  test.each(["stories260K-score", "gpt2", "mistral", "qwen2", "qwen3"])(
+    "%s: a pair in one row has the scores of two rows",
+    async (name) => {
+      const scored = await loadModel(join(fixtures, "models", name), backend, { head: "score", seed: 5 });
+      const pairs = [
+        { promptIds: makeIds(8, 1), chosenIds: makeIds(9, 2), rejectedIds: makeIds(4, 3) },
+        { promptIds: makeIds(3, 4), chosenIds: makeIds(2, 5), rejectedIds: makeIds(12, 6) },
+      ];
+      const clamp = (ids: number[]): number[] => ids.map((id) => id % scored.config.vocabSize);
+      const own = pairs.map((pair) => ({
+        promptIds: clamp(pair.promptIds),
+        chosenIds: clamp(pair.chosenIds),
+        rejectedIds: clamp(pair.rejectedIds),
+      }));
+      const rows = [
+        ...own.map((pair) => [...pair.promptIds, ...pair.chosenIds]),
+        ...own.map((pair) => [...pair.promptIds, ...pair.rejectedIds]),
+      ];
+      const apart = await score(
+        scored,
+        rows.map((ids) => ({ ids })),
+        rows.map((ids, row) => [row, ids.length - 1]),
+      );
 
-    const batch = batchPairs(own, scored.config.maxPositions, 1);
-    const program = createStepProgram(backend, scored.parameters, []);
-    const results = await program.run(
-      "pairs",
-      () => {
-        const p = createParameters();
-        const trunk = scored.architecture.trunk(scored.config, p, createFullSequence(batch.batch, batch.time), (body) => body());
-        return { metrics: { scores: scoreHead(p, gather(trunk, input("ends", "int32", [2 * batch.pairs]))) } };
-      },
-      { ids: batch.inputs["ids"], positions: batch.inputs["positions"], bias: batch.inputs["bias"], ends: batch.inputs["ends"] },
-    );
-    const together = results["scores"];
-    program.release();
-    const inOrder = [together[0], together[1], together[batch.pairs], together[batch.pairs + 1]];
-    expect(farthest(inOrder, apart)).toBeLessThan(1e-5 * Math.max(1, ...apart.map(Math.abs)));
-    expect(new Set(inOrder).size).toBe(4);
-    freeModel(scored);
-  });
+      const batch = batchPairs(own, scored.config.maxPositions, 1);
+      const program = createStepProgram(backend, scored.parameters, []);
+      const results = await program.run(
+        "pairs",
+        () => {
+          const p = createParameters();
+          const trunk = scored.architecture.trunk(scored.config, p, createFullSequence(batch.batch, batch.time), (body) => body());
+          return { metrics: { scores: scoreHead(p, gather(trunk, input("ends", "int32", [2 * batch.pairs]))) } };
+        },
+        { ids: batch.inputs["ids"], positions: batch.inputs["positions"], bias: batch.inputs["bias"], ends: batch.inputs["ends"] },
+      );
+      const together = results["scores"];
+      program.release();
+      const inOrder = [together[0], together[1], together[batch.pairs], together[batch.pairs + 1]];
+      expect(farthest(inOrder, apart)).toBeLessThan(1e-5 * Math.max(1, ...apart.map(Math.abs)));
+      expect(new Set(inOrder).size).toBe(4);
+      freeModel(scored);
+    },
+  );
 });
 
 describe("saving", () => {
-  test.each(["gpt2", "llama", "mistral", "qwen2", "qwen3", "stories260K-score"])("%s: what is saved and loaded has the same bits, and saving it again the same files", async (name) => {
-    const original = await loadModel(join(fixtures, "models", name), backend);
-    const [first, second] = [place.path(name), place.path(`${name}-again`)];
-    await writeIntoFolder(first, (folder) => saveModel(original, folder, { padTokenId: 0 }));
-    const copy = await loadModel(first, backend);
-    expect(copy.head).toBe(original.head);
-    expect([...copy.parameters.keys()]).toEqual([...original.parameters.keys()]);
-    for (const [parameter, buffer] of original.parameters) expect(farthest(copy.parameters.get(parameter)?.host as Float32Array, buffer.host as Float32Array), parameter).toBe(0);
-    await writeIntoFolder(second, (folder) => saveModel(copy, folder, { padTokenId: 0 }));
-    expect(findDifferences(readTree(first), readTree(second))).toEqual([]);
-    freeModel(original);
-    freeModel(copy);
-  });
+  test.each(["gpt2", "llama", "mistral", "qwen2", "qwen3", "stories260K-score"])(
+    "%s: what is saved and loaded has the same bits, and saving it again the same files",
+    async (name) => {
+      const original = await loadModel(join(fixtures, "models", name), backend);
+      const [first, second] = [place.path(name), place.path(`${name}-again`)];
+      await writeIntoFolder(first, (folder) => saveModel(original, folder, { padTokenId: 0 }));
+      const copy = await loadModel(first, backend);
+      expect(copy.head).toBe(original.head);
+      expect([...copy.parameters.keys()]).toEqual([...original.parameters.keys()]);
+      for (const [parameter, buffer] of original.parameters)
+        expect(farthest(copy.parameters.get(parameter)?.host as Float32Array, buffer.host as Float32Array), parameter).toBe(0);
+      await writeIntoFolder(second, (folder) => saveModel(copy, folder, { padTokenId: 0 }));
+      expect(findDifferences(readTree(first), readTree(second))).toEqual([]);
+      freeModel(original);
+      freeModel(copy);
+    },
+  );
 });

@@ -13,7 +13,9 @@ export const tinyModel = join(fixtures, "models", "stories260K");
 
 /** Rows of a parity run's data. */
 export function readFixtureRows(run: "sft" | "reward", from: number, to: number): { [column: string]: string }[] {
-  const lines = readFileSync(join(fixtures, "runs", run, "data.jsonl"), "utf8").trim().split("\n");
+  const lines = readFileSync(join(fixtures, "runs", run, "data.jsonl"), "utf8")
+    .trim()
+    .split("\n");
   return lines.slice(from, to).map((line) => JSON.parse(line) as { [column: string]: string });
 }
 
@@ -51,11 +53,24 @@ export type Keys = { readonly [key: string]: unknown } & { readonly output_dir: 
 
 /** As `spar METHOD` does, without the run's log files. */
 export async function trainTiny(method: Method, keys: Keys, context: Partial<TrainingContext> = {}): Promise<TinyRun> {
-  const values = { model_name_or_path: tinyModel, logging_steps: 1, save_strategy: "no", gradient_checkpointing: false, train_sampling_strategy: "sequential", ...keys };
+  const values = {
+    model_name_or_path: tinyModel,
+    logging_steps: 1,
+    save_strategy: "no",
+    gradient_checkpointing: false,
+    train_sampling_strategy: "sequential",
+    ...keys,
+  };
   const recipe = await parseRecipe({ method, yaml: { text: JSON.stringify(values), file: "tiny.yaml" } });
   const rows: MetricsRow[] = [];
   const events: RunEvent[] = [];
-  const tracker = { metrics: (row: MetricsRow) => void rows.push(row), samples() {}, event: (event: RunEvent) => void events.push(event), progress() {}, async close() {} };
+  const tracker = {
+    metrics: (row: MetricsRow) => void rows.push(row),
+    samples() {},
+    event: (event: RunEvent) => void events.push(event),
+    progress() {},
+    async close() {},
+  };
   const outcome = await trainMethod(recipe, { tracker, signal: new AbortController().signal, resume: false, ...context });
   return { outcome, rows, events, folder: keys.output_dir };
 }

@@ -8,7 +8,16 @@ import { createCpuBackend } from "../../src/runtime/index.ts";
 import { loadTokenizer } from "../../src/tokenizer/index.ts";
 import { trainLanguageModel } from "../../src/trainers/language-modelling.ts";
 import { openSafetensors } from "../../src/checkpoint/index.ts";
-import { createWorkplace, findDifferences, readFixtureRows, readTree, tinyModel, trainTiny, type TinyRun, type Workplace } from "./tiny-run.ts";
+import {
+  createWorkplace,
+  findDifferences,
+  readFixtureRows,
+  readTree,
+  tinyModel,
+  trainTiny,
+  type TinyRun,
+  type Workplace,
+} from "./tiny-run.ts";
 
 let place: Workplace;
 let data: string;
@@ -21,10 +30,25 @@ beforeAll(() => {
 afterAll(() => place.remove());
 
 let count = 0;
-const train = (method: "sft" | "reward", keys: { [key: string]: unknown }, context: Parameters<typeof trainTiny>[2] = {}): Promise<TinyRun> => {
+const train = (
+  method: "sft" | "reward",
+  keys: { [key: string]: unknown },
+  context: Parameters<typeof trainTiny>[2] = {},
+): Promise<TinyRun> => {
   const output = place.path(`out-${count++}`);
   mkdirSync(output);
-  return trainTiny(method, { dataset_name: method === "sft" ? data : pairs, learning_rate: 1e-3, max_steps: 3, max_length: method === "sft" ? 24 : 1024, output_dir: output, ...keys }, context);
+  return trainTiny(
+    method,
+    {
+      dataset_name: method === "sft" ? data : pairs,
+      learning_rate: 1e-3,
+      max_steps: 3,
+      max_length: method === "sft" ? 24 : 1024,
+      output_dir: output,
+      ...keys,
+    },
+    context,
+  );
 };
 const losses = ({ rows }: TinyRun): number[] => rows.filter((row) => "loss" in row).map((row) => row["loss"]);
 const files = ({ folder }: TinyRun): Map<string, Buffer> => readTree(folder);
@@ -45,27 +69,36 @@ async function largestDifference(a: TinyRun, b: TinyRun): Promise<number> {
   const [left, right] = await Promise.all([readWeights(a.folder), readWeights(b.folder)]);
   expect([...left.keys()]).toEqual([...right.keys()]);
   let largest = 0;
-  for (const [name, values] of left) for (const [i, value] of values.entries()) largest = Math.max(largest, Math.abs(value - (right.get(name) as Float32Array)[i]));
+  for (const [name, values] of left)
+    for (const [i, value] of values.entries()) largest = Math.max(largest, Math.abs(value - (right.get(name) as Float32Array)[i]));
   return largest;
 }
 
-const relative = (a: readonly number[], b: readonly number[]): number => Math.max(...a.map((value, i) => Math.abs(value - b[i]) / Math.abs(value)));
+const relative = (a: readonly number[], b: readonly number[]): number =>
+  Math.max(...a.map((value, i) => Math.abs(value - b[i]) / Math.abs(value)));
 
 describe.each(["sft", "reward"] as const)("%s", (method) => {
   test("8 × 1, 1 × 8 and 2 × 4 are the same step", async () => {
     // A large epsilon keeps Adam from blowing rounding of tiny gradients up to whole steps.
-    const cut = (rows: number, accumulated: number): Promise<TinyRun> => train(method, { per_device_train_batch_size: rows, gradient_accumulation_steps: accumulated, adam_epsilon: 1e-3, max_steps: 2 });
+    const cut = (rows: number, accumulated: number): Promise<TinyRun> =>
+      train(method, { per_device_train_batch_size: rows, gradient_accumulation_steps: accumulated, adam_epsilon: 1e-3, max_steps: 2 });
     const whole = await cut(8, 1);
     for (const other of [await cut(1, 8), await cut(2, 4)]) {
       expect(relative(losses(whole), losses(other))).toBeLessThan(2e-6);
-      expect(relative(whole.rows.map((row) => row["grad_norm"]), other.rows.map((row) => row["grad_norm"]))).toBeLessThan(1e-5);
+      expect(
+        relative(
+          whole.rows.map((row) => row["grad_norm"]),
+          other.rows.map((row) => row["grad_norm"]),
+        ),
+      ).toBeLessThan(1e-5);
       expect(await largestDifference(whole, other)).toBeLessThan(1e-6);
     }
     expect(losses(whole)).toHaveLength(2);
   });
 
   test("the same seed gives the same bytes, another seed others", async () => {
-    const run = (seed: number): Promise<TinyRun> => train(method, { seed, train_sampling_strategy: "random", per_device_train_batch_size: 4 });
+    const run = (seed: number): Promise<TinyRun> =>
+      train(method, { seed, train_sampling_strategy: "random", per_device_train_batch_size: 4 });
     const [a, b, c] = [await run(3), await run(3), await run(4)];
     expect(findDifferences(files(a), files(b))).toEqual([]);
     expect(a.rows).toEqual(b.rows);
@@ -74,15 +107,23 @@ describe.each(["sft", "reward"] as const)("%s", (method) => {
   });
 
   test("gradient checkpointing changes no bit", async () => {
-    const [plain, recomputed] = [await train(method, { max_steps: 2 }), await train(method, { max_steps: 2, gradient_checkpointing: true })];
+    const [plain, recomputed] = [
+      await train(method, { max_steps: 2 }),
+      await train(method, { max_steps: 2, gradient_checkpointing: true }),
+    ];
     expect(recomputed.rows).toEqual(plain.rows);
     expect(findDifferences(files(plain), files(recomputed))).toEqual([]);
   });
 
   test("frozen layers keep their bits, the others learn", async () => {
-    const [start, end] = [await train(method, { max_steps: 1, learning_rate: 0 }), await train(method, { num_layers_unfrozen: 2, max_steps: 2 })];
+    const [start, end] = [
+      await train(method, { max_steps: 1, learning_rate: 0 }),
+      await train(method, { num_layers_unfrozen: 2, max_steps: 2 }),
+    ];
     const [before, after] = await Promise.all([readWeights(start.folder), readWeights(end.folder)]);
-    const changed = [...before].filter(([name, values]) => values.some((value, i) => value !== (after.get(name) as Float32Array)[i])).map(([name]) => name);
+    const changed = [...before]
+      .filter(([name, values]) => values.some((value, i) => value !== (after.get(name) as Float32Array)[i]))
+      .map(([name]) => name);
     // Layers 3 and 4 of 5, the last norm, and the head where it has weights of its own.
     const isTop = (name: string): boolean => /^model\.(layers\.[34]\.|norm)|^score/.test(name);
     expect(changed.filter((name) => !isTop(name))).toEqual([]);
@@ -91,7 +132,20 @@ describe.each(["sft", "reward"] as const)("%s", (method) => {
   });
 
   test("stopped at any step and gone on is the run that was not interrupted", async () => {
-    const keys = { max_steps: 7, per_device_train_batch_size: 4, gradient_accumulation_steps: 2, train_sampling_strategy: "random", logging_steps: 3, save_strategy: "steps", save_steps: 3, eval_strategy: "steps", eval_steps: 3, test_split_size: 4, lr_scheduler_type: "cosine", warmup_steps: 2 };
+    const keys = {
+      max_steps: 7,
+      per_device_train_batch_size: 4,
+      gradient_accumulation_steps: 2,
+      train_sampling_strategy: "random",
+      logging_steps: 3,
+      save_strategy: "steps",
+      save_steps: 3,
+      eval_strategy: "steps",
+      eval_steps: 3,
+      test_split_size: 4,
+      lr_scheduler_type: "cosine",
+      warmup_steps: 2,
+    };
     const whole = await train(method, keys);
     // Step 4 lies between two logged rows: their averages must travel too.
     for (const stop of [1, 4]) {
@@ -117,7 +171,23 @@ describe("texts", () => {
   test("each task is evaluated as if it were alone, and together they are the whole", async () => {
     const backend = createCpuBackend();
     const [model, tokenizer] = await Promise.all([loadModel(tinyModel, backend), loadTokenizer(tinyModel)]);
-    const recipe = await parseRecipe({ method: "sft", flags: ["--model_name_or_path", tinyModel, "--dataset_name", data, "--max_steps=1", "--learning_rate=0", "--logging_steps=1", "--eval_strategy=steps", "--per_device_eval_batch_size=3", "--save_strategy=no", "--output_dir", place.path("tasks")] });
+    const recipe = await parseRecipe({
+      method: "sft",
+      flags: [
+        "--model_name_or_path",
+        tinyModel,
+        "--dataset_name",
+        data,
+        "--max_steps=1",
+        "--learning_rate=0",
+        "--logging_steps=1",
+        "--eval_strategy=steps",
+        "--per_device_eval_batch_size=3",
+        "--save_strategy=no",
+        "--output_dir",
+        place.path("tasks"),
+      ],
+    });
     if (recipe.method !== "sft") throw new Error("not sft");
     const { config } = recipe;
     mkdirSync(config.output_dir);
@@ -125,12 +195,23 @@ describe("texts", () => {
       { path: place.writeRows("short.jsonl", readFixtureRows("sft", 30, 37)), task: "short" },
       { path: place.writeRows("long.jsonl", readFixtureRows("sft", 40, 43)), task: "long" },
     ];
-    const prepare = async (list: typeof specs): Promise<PreparedRows<TokenizedText>> => prepareTexts(await loadDataset(list), { tokenizer, maxLength: 64 });
+    const prepare = async (list: typeof specs): Promise<PreparedRows<TokenizedText>> =>
+      prepareTexts(await loadDataset(list), { tokenizer, maxLength: 64 });
     const evaluate = async (list: typeof specs): Promise<{ [key: string]: number }> => {
       const found: { [key: string]: number }[] = [];
-      const tracker = { metrics: (row: { [key: string]: number }) => void found.push(row), samples() {}, event() {}, progress() {}, async close() {} };
+      const tracker = {
+        metrics: (row: { [key: string]: number }) => void found.push(row),
+        samples() {},
+        event() {},
+        progress() {},
+        async close() {},
+      };
       const [rows, evaluation] = [await prepare(specs), await prepare(list)];
-      await trainLanguageModel(config, { tracker, signal: new AbortController().signal, resume: false }, { backend, model, rows, evaluation, resumePoint: undefined, save: async () => {} });
+      await trainLanguageModel(
+        config,
+        { tracker, signal: new AbortController().signal, resume: false },
+        { backend, model, rows, evaluation, resumePoint: undefined, save: async () => {} },
+      );
       return found.find((row) => "eval_loss" in row) as { [key: string]: number };
     };
     const together = await evaluate(specs);
@@ -140,7 +221,9 @@ describe("texts", () => {
     const counts = await Promise.all(
       specs.map(async (spec) => {
         const rows = await prepare([spec]);
-        const masks = await Promise.all(Array.from({ length: rows.count }, async (_, i) => [...(await rows.read(i)).completionMask.slice(1)]));
+        const masks = await Promise.all(
+          Array.from({ length: rows.count }, async (_, i) => Array.from((await rows.read(i)).completionMask.subarray(1))),
+        );
         return masks.flat().reduce((sum, bit) => sum + bit, 0);
       }),
     );
@@ -152,14 +235,19 @@ describe("texts", () => {
   });
 
   test("shuffle_dataset changes the order, the same way each time", async () => {
-    const [plain, shuffled, again] = [await train("sft", { max_steps: 1 }), await train("sft", { shuffle_dataset: true, max_steps: 1 }), await train("sft", { shuffle_dataset: true, max_steps: 1 })];
+    const [plain, shuffled, again] = [
+      await train("sft", { max_steps: 1 }),
+      await train("sft", { shuffle_dataset: true, max_steps: 1 }),
+      await train("sft", { shuffle_dataset: true, max_steps: 1 }),
+    ];
     expect(losses(shuffled)).not.toEqual(losses(plain));
     expect(losses(again)).toEqual(losses(shuffled));
   });
 
   test("the order of a batch's rows changes nothing", async () => {
     const rows = readFixtureRows("sft", 0, 8);
-    const run = (name: string, list: readonly unknown[]): Promise<TinyRun> => train("sft", { dataset_name: place.writeRows(name, list), max_steps: 1, adam_epsilon: 1e-3 });
+    const run = (name: string, list: readonly unknown[]): Promise<TinyRun> =>
+      train("sft", { dataset_name: place.writeRows(name, list), max_steps: 1, adam_epsilon: 1e-3 });
     const [a, b] = [await run("there.jsonl", rows), await run("back.jsonl", rows.toReversed())];
     expect(relative(losses(a), losses(b))).toBeLessThan(1e-6);
     expect(await largestDifference(a, b)).toBeLessThan(1e-6);

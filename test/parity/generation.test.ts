@@ -10,7 +10,9 @@ import { parityFolder } from "./folder.ts";
 
 const folder = join(parityFolder, "models");
 const names = existsSync(folder) ? readdirSync(folder).filter((name) => existsSync(join(folder, name, "expected.safetensors"))) : [];
-const types = new Map(await Promise.all(names.map(async (name) => [name, (await readModelConfig(join(folder, name)))["model_type"]] as const)));
+const types = new Map(
+  await Promise.all(names.map(async (name) => [name, (await readModelConfig(join(folder, name)))["model_type"]] as const)),
+);
 const backend = createCpuBackend();
 afterAll(() => backend.close());
 
@@ -43,7 +45,8 @@ describe.each(names)("%s", (name) => {
       const completions = await generator.generate(requests, { temperature: 0, maxNewTokens: 16 });
       expect(completions.map(({ request, ids }) => [...prompts[request], ...ids])).toEqual(rows);
       const scored = await scorer.logprobs(rows.map((ids, b) => ({ ids, from: prompts[b].length })));
-      for (const [b, { logprobs }] of completions.entries()) for (const [i, logprob] of logprobs.entries()) expect(logprob).toBeCloseTo(scored[b].logprobs[i], 4);
+      for (const [b, { logprobs }] of completions.entries())
+        for (const [i, logprob] of logprobs.entries()) expect(logprob).toBeCloseTo(scored[b].logprobs[i], 4);
     } finally {
       generator.release();
       scorer.release();

@@ -8,7 +8,7 @@ import { createCpuBackend } from "../../src/runtime/index.ts";
 import { buildGraph, constant, gather, grad, input, mul, neg, sum, tokenLogprobs, type DType } from "../../src/tensor/index.ts";
 import { parityFolder, present } from "./folder.ts";
 
-const backend = await createCpuBackend({ threads: 2 });
+const backend = createCpuBackend({ threads: 2 });
 afterAll(() => backend.close());
 
 function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
@@ -86,7 +86,11 @@ describe.each(present("models", ["gpt2", "llama", "mistral", "qwen2", "qwen3", "
     await feed("bias", "float32", batch.bias);
     await feed("rows", "int32", rowIds);
     await feed("labels", "int32", targetIds);
-    await feed("weights", "float32", weight.map((w) => w / count));
+    await feed(
+      "weights",
+      "float32",
+      weight.map((w) => w / count),
+    );
     const results = new Map([...graph.outputs].map(([output, type]) => [output, backend.allocate(type)]));
     const executable = await backend.compile(graph);
     await executable.run(feeds, results);
@@ -99,8 +103,12 @@ describe.each(present("models", ["gpt2", "llama", "mistral", "qwen2", "qwen3", "
       for (let t = 0; t < T; t++) {
         if (mask[b * T + t] === 0) continue;
         const row = (b * T + t) * V;
-        expect(maxDifference(result("logits").subarray(row, row + V), wantedLogits.subarray(row, row + V)), `logits ${b},${t}`).toBeLessThan(1e-4);
-        if (t > 0 && mask[b * T + t - 1] === 1) expect(Math.abs(result("logprobs")[b * (T - 1) + t - 1] - wantedLogprobs[b * T + t])).toBeLessThan(1e-4);
+        expect(
+          maxDifference(result("logits").subarray(row, row + V), wantedLogits.subarray(row, row + V)),
+          `logits ${b},${t}`,
+        ).toBeLessThan(1e-4);
+        if (t > 0 && mask[b * T + t - 1] === 1)
+          expect(Math.abs(result("logprobs")[b * (T - 1) + t - 1] - wantedLogprobs[b * T + t])).toBeLessThan(1e-4);
       }
     }
     const compared = expected.names().filter((tensor) => tensor.startsWith("grad/"));

@@ -35,7 +35,10 @@ describe.each(present("rl", ["ppo_update"]))("%s", (name) => {
       value_model_path: join(models, "stories260K-score"),
       datasets: [{ path: "given" }],
     });
-    const [policy, reference] = [await loadModel(join(models, "stories260K"), backend), await loadModel(join(models, "stories260K"), backend)];
+    const [policy, reference] = [
+      await loadModel(join(models, "stories260K"), backend),
+      await loadModel(join(models, "stories260K"), backend),
+    ];
     const valueModel = await loadModel(join(models, "stories260K-score"), backend);
     const reward = await loadModelReward(join(models, "stories260K-score"), backend);
     const scorers = [createScorer(policy, backend), createScorer(reference, backend)];
@@ -50,8 +53,13 @@ describe.each(present("rl", ["ppo_update"]))("%s", (name) => {
         return { promptIds, completionIds: completions[r].slice(0, length), trailingIds: completions[r].slice(length), ended: end >= 0 };
       });
       const whole = rows.map(({ promptIds, completionIds }) => ({ ids: [...promptIds, ...completionIds], from: promptIds.length }));
-      const [logprobs, referenceLogprobs] = [await scorers[0].logprobs(whole, { temperature: config.temperature }), await scorers[1].logprobs(whole, { temperature: config.temperature })];
-      const scores = await reward.score(rows.map(({ promptIds, completionIds }) => ({ prompt: "", completion: "", prompt_ids: promptIds, completion_ids: completionIds })));
+      const [logprobs, referenceLogprobs] = [
+        await scorers[0].logprobs(whole, { temperature: config.temperature }),
+        await scorers[1].logprobs(whole, { temperature: config.temperature }),
+      ];
+      const scores = await reward.score(
+        rows.map(({ promptIds, completionIds }) => ({ prompt: "", completion: "", prompt_ids: promptIds, completion_ids: completionIds })),
+      );
       const metrics = await learner.update(
         rows.map(({ promptIds, completionIds, trailingIds, ended }, r) => ({
           promptIds: Int32Array.from(promptIds),
@@ -67,7 +75,10 @@ describe.each(present("rl", ["ppo_update"]))("%s", (name) => {
       for (const [metric, expected] of Object.entries(log[i])) {
         if (["eps", "lr", "episode", "epoch", "step"].includes(metric)) continue;
         const difference = Math.abs(metrics[metric] - expected);
-        expect(difference <= Math.max(1e-3 * Math.abs(expected), 1e-6), `${metric} of update ${i + 1}: ${metrics[metric]} against ${expected}`).toBe(true);
+        expect(
+          difference <= Math.max(1e-3 * Math.abs(expected), 1e-6),
+          `${metric} of update ${i + 1}: ${metrics[metric]} against ${expected}`,
+        ).toBe(true);
       }
     }
   });

@@ -21,7 +21,12 @@ const readRows = async (path: string): Promise<{ [key: string]: number }[]> =>
     .split("\n")
     .map((line) => JSON.parse(line) as { [key: string]: number });
 
-describe.each(present("runs", runs.map(({ name }) => name)))("%s", (name) => {
+describe.each(
+  present(
+    "runs",
+    runs.map(({ name }) => name),
+  ),
+)("%s", (name) => {
   it("logs TRL's losses, norms and rates at every step", async () => {
     const { method, model } = runs.find((run) => run.name === name) as (typeof runs)[number];
     const source = join(parityFolder, "runs", name);
@@ -52,7 +57,8 @@ save_strategy: "no"
         close("grad_norm", 1e-3);
         close("learning_rate", 1e-6);
         close("num_tokens", 1e-9);
-        for (const key of ["entropy", "mean_token_accuracy", "accuracy", "margin", "min_reward", "mean_reward", "max_reward"]) if (key in expected) close(key, 2e-3);
+        for (const key of ["entropy", "mean_token_accuracy", "accuracy", "margin", "min_reward", "mean_reward", "max_reward"])
+          if (key in expected) close(key, 2e-3);
       }
     } finally {
       await rm(folder, { recursive: true });

@@ -28,7 +28,10 @@ afterAll(() => {
 });
 
 describe.skipIf(python === undefined)("peers", () => {
-  const cases = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "stories260K"].flatMap((name) => [[name, "lm"] as const, [name, "score"] as const]);
+  const cases = ["gpt2", "llama", "mistral", "qwen2", "qwen3", "stories260K"].flatMap((name) => [
+    [name, "lm"] as const,
+    [name, "score"] as const,
+  ]);
   test.each(cases)("%s with a %s head: Transformers computes the same logits", async (name, head) => {
     const model = await loadModel(join(fixtures, "models", name), backend, { head, seed: 3 });
     const folder = place.path(`${name}-${head}`);
@@ -38,7 +41,11 @@ describe.skipIf(python === undefined)("peers", () => {
     const width = model.config.vocabSize;
     const rows = [17, 9, 23].map((length, salt) => Array.from({ length }, (_, t) => 3 + ((t * 31 + salt * 57 + t * t) % (width - 3))));
     const time = Math.max(...rows.map((row) => row.length));
-    const { ids, positions, bias } = batchRows(rows.map((row) => ({ ids: row })), rows.length, time);
+    const { ids, positions, bias } = batchRows(
+      rows.map((row) => ({ ids: row })),
+      rows.length,
+      time,
+    );
     const ends = Int32Array.from(rows, (row, b) => b * time + row.length - 1);
     const program = createStepProgram(backend, model.parameters, []);
     const results = await program.run(
@@ -46,15 +53,29 @@ describe.skipIf(python === undefined)("peers", () => {
       () => {
         const p = createParameters();
         const trunk = model.architecture.trunk(model.config, p, createFullSequence(rows.length, time), (body) => body());
-        return { metrics: { logits: head === "lm" ? model.architecture.head(model.config, p, trunk) : scoreHead(p, gather(trunk, input("ends", "int32", [rows.length]))) } };
+        return {
+          metrics: {
+            logits:
+              head === "lm"
+                ? model.architecture.head(model.config, p, trunk)
+                : scoreHead(p, gather(trunk, input("ends", "int32", [rows.length]))),
+          },
+        };
       },
       { ids, positions, bias, ends },
     );
     const flat = [...results["logits"]];
-    const logits = head === "score" ? flat : rows.map((_, b) => Array.from({ length: time }, (_, t) => flat.slice((b * time + t) * width, (b * time + t + 1) * width)));
+    const logits =
+      head === "score"
+        ? flat
+        : rows.map((_, b) => Array.from({ length: time }, (_, t) => flat.slice((b * time + t) * width, (b * time + t + 1) * width)));
     const outputs = place.path(`${name}-${head}.json`);
-    const padded = (values: (row: readonly number[], t: number) => number): number[][] => rows.map((row) => Array.from({ length: time }, (_, t) => values(row, t)));
-    writeFileSync(outputs, JSON.stringify({ input_ids: padded((row, t) => row[t] ?? 0), attention_mask: padded((row, t) => (t < row.length ? 1 : 0)), logits }));
+    const padded = (values: (row: readonly number[], t: number) => number): number[][] =>
+      rows.map((row) => Array.from({ length: time }, (_, t) => values(row, t)));
+    writeFileSync(
+      outputs,
+      JSON.stringify({ input_ids: padded((row, t) => row[t] ?? 0), attention_mask: padded((row, t) => (t < row.length ? 1 : 0)), logits }),
+    );
     const { stdout, status } = spawnSync(python as string, [compare, "--model", folder, "--outputs", outputs], { encoding: "utf8" });
     expect(status, stdout).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({ ok: true, kind: head === "lm" ? "causal" : "score" });
@@ -82,7 +103,9 @@ from transformers import AutoTokenizer
 folder, samples = sys.argv[1], json.load(open(sys.argv[2]))
 plain, auto = Tokenizer.from_file(folder + "/tokenizer.json"), AutoTokenizer.from_pretrained(folder)
 print(json.dumps([[plain.encode(s).ids for s in samples], [auto(s)["input_ids"] for s in samples], auto.eos_token_id, auto.pad_token_id]))`;
-    const [plain, auto, eos, pad] = JSON.parse(execFileSync(python as string, ["-c", script, place.path("tokenizer"), place.path("samples.json")], { encoding: "utf8" })) as [number[][], number[][], number, number];
+    const [plain, auto, eos, pad] = JSON.parse(
+      execFileSync(python as string, ["-c", script, place.path("tokenizer"), place.path("samples.json")], { encoding: "utf8" }),
+    ) as [number[][], number[][], number, number];
     const ours = samples.map((text) => tokenizer.encode(text));
     expect(plain).toEqual(ours);
     expect(auto).toEqual(ours);
@@ -102,7 +125,9 @@ files = glob.glob(sys.argv[1] + "/**/events.out.tfevents.*", recursive=True)
 assert len(files) == 1, files
 events = EventAccumulator(files[0]); events.Reload()
 print(json.dumps({tag: [[e.step, e.value] for e in events.Scalars(tag)] for tag in events.Tags()["scalars"]}))`;
-    const scalars = JSON.parse(execFileSync(python as string, ["-c", script, folder], { encoding: "utf8" })) as { [tag: string]: [number, number][] };
+    const scalars = JSON.parse(execFileSync(python as string, ["-c", script, folder], { encoding: "utf8" })) as {
+      [tag: string]: [number, number][];
+    };
     const values = Object.values(scalars);
     expect(Object.keys(scalars).some((tag) => tag.endsWith("loss"))).toBe(true);
     expect(Object.keys(scalars).some((tag) => tag.endsWith("objective/kl"))).toBe(true);

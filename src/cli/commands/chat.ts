@@ -24,13 +24,19 @@ const examples = [
 
 /** Undefined when help was asked for and shown. */
 export async function parseChatArguments(args: string[], io: CommandIO): Promise<ChatArguments | undefined> {
-  const commandline = await createCommandline("chat", "Talks with a model; a model without chat template continues what you write.", examples, io);
+  const commandline = await createCommandline(
+    "chat",
+    "Talks with a model; a model without chat template continues what you write.",
+    examples,
+    io,
+  );
   commandline.requiredOption("--model <model>", "a model: a folder or a hub id").option("--system <text>", "the system message");
   addSamplingOptions(commandline);
   return parseCommandline(commandline, args) ? commandline.opts<ChatArguments>() : undefined;
 }
 
-const help = "/reset starts over, /system TEXT sets the system message, /save FILE writes the conversation, /exit leaves; Ctrl-C ends an answer";
+const help =
+  "/reset starts over, /system TEXT sets the system message, /save FILE writes the conversation, /exit leaves; Ctrl-C ends an answer";
 
 export async function run(args: string[], io: CommandIO): Promise<void> {
   const options = await parseChatArguments(args, io);
@@ -82,7 +88,14 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
 }
 
 /** Streams the answer to `line`; where it cannot be given, the conversation stays as it was. */
-async function answer(generator: Generator, conversation: Conversation, line: string, settings: GenerationSettings, io: CommandIO, signal: AbortSignal): Promise<void> {
+async function answer(
+  generator: Generator,
+  conversation: Conversation,
+  line: string,
+  settings: GenerationSettings,
+  io: CommandIO,
+  signal: AbortSignal,
+): Promise<void> {
   const turn = conversation.turns();
   try {
     const promptIds = conversation.ask(line);

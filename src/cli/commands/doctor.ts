@@ -20,11 +20,17 @@ export type DoctorArguments = {
   flags: string[];
 };
 
-const examples = ["spar doctor", "spar doctor --config ppo.yaml", "spar doctor --config sft.yaml --method sft --learning_rate 1e-4", "spar doctor --rules"];
+const examples = [
+  "spar doctor",
+  "spar doctor --config ppo.yaml",
+  "spar doctor --config sft.yaml --method sft --learning_rate 1e-4",
+  "spar doctor --rules",
+];
 
 /** Undefined when help was asked for and shown. */
 export async function parseDoctorArguments(args: string[], io: CommandIO): Promise<DoctorArguments | undefined> {
-  const summary = "Tests the engine on this machine and says what it can do; with --config, what would go wrong in a training before it is run.";
+  const summary =
+    "Tests the engine on this machine and says what it can do; with --config, what would go wrong in a training before it is run.";
   const commandline = await createCommandline("doctor", summary, examples, io);
   commandline
     .usage("[options] [--config FILE [--KEY VALUE …]]")
@@ -38,7 +44,10 @@ export async function parseDoctorArguments(args: string[], io: CommandIO): Promi
   const options = { ...commandline.opts<Omit<DoctorArguments, "flags">>(), flags: [...commandline.args] };
   if (options.config === undefined) {
     if (options.method !== undefined) throw new UsageError("doctor: --method needs --config");
-    if (options.flags.length > 0) throw new UsageError(`doctor: ${options.flags[0]}: expected --config with a recipe's keys`, { hint: "spar doctor --help lists the options." });
+    if (options.flags.length > 0)
+      throw new UsageError(`doctor: ${options.flags[0]}: expected --config with a recipe's keys`, {
+        hint: "spar doctor --help lists the options.",
+      });
   }
   return options;
 }
@@ -61,7 +70,8 @@ async function showRules(io: CommandIO): Promise<void> {
     io.say(`rule:${name}  ${description}`);
     for (const option of options) {
       const values = typeof option.kind === "string" ? option.kind : option.kind.join(" | ");
-      const fallback = option.default !== undefined ? `, default ${option.default}` : option.optional === true ? ", optional" : ", required";
+      const fallback =
+        option.default !== undefined ? `, default ${option.default}` : option.optional === true ? ", optional" : ", required";
       io.say(`    ${option.name} (${values}${fallback})  ${option.description}`);
     }
   }
@@ -79,9 +89,13 @@ async function showMachine(io: CommandIO): Promise<void> {
   } else io.say(formatMachine(report));
   const failed = report.tests.flatMap(({ threads, failures }) => failures.map(({ name }) => `${name} (${threads} threads)`));
   if (failed.length > 0) {
-    throw new SparError("doctor/self-test", `the engine computes wrongly on this machine: ${failed.length} failed: ${failed.slice(0, 5).join(", ")}${failed.length > 5 ? " …" : ""}`, {
-      hint: "Do not train here. Report the failures with the output of spar doctor --json.",
-    });
+    throw new SparError(
+      "doctor/self-test",
+      `the engine computes wrongly on this machine: ${failed.length} failed: ${failed.slice(0, 5).join(", ")}${failed.length > 5 ? " …" : ""}`,
+      {
+        hint: "Do not train here. Report the failures with the output of spar doctor --json.",
+      },
+    );
   }
 }
 
@@ -102,7 +116,9 @@ function formatMachine(report: MachineReport): string {
       `${count} ${count === 1 ? "thread" : "threads"}: ${failures.length === 0 ? `all ${cases} cases equal the reference` : `${failures.length} of ${cases} cases failed`} (${seconds.toFixed(1)} s)`,
     ]),
   ];
-  const failures = tests.flatMap(({ threads: count, failures: found }) => found.map(({ name, message }) => `  ${name} (${count} threads): ${message}`));
+  const failures = tests.flatMap(({ threads: count, failures: found }) =>
+    found.map(({ name, message }) => `  ${name} (${count} threads): ${message}`),
+  );
   return [formatTable(["what", "found"], rows), ...(failures.length === 0 ? [] : ["", "failed:", ...failures])].join("\n");
 }
 
@@ -116,7 +132,12 @@ async function showRecipe(options: DoctorArguments, config: string, io: CommandI
   io.handleInterrupts("Stopping.");
   const backend = createCpuBackend();
   try {
-    const { findings, forecast } = await checkRecipe(recipe, { backend, trial: options.trial, signal: io.signal, onStage: (stage) => io.note(`${stage} …`) });
+    const { findings, forecast } = await checkRecipe(recipe, {
+      backend,
+      trial: options.trial,
+      signal: io.signal,
+      onStage: (stage) => io.note(`${stage} …`),
+    });
     for (const finding of findings) {
       if (io.json) io.row({ kind: "finding", ...finding });
       else io.say(`${paintLevel(finding, io)}${formatFinding(finding).slice(finding.level.length)}`);
@@ -126,7 +147,11 @@ async function showRecipe(options: DoctorArguments, config: string, io: CommandI
       else io.say(`${findings.length === 0 ? "" : "\n"}${formatForecast(forecast)}`);
     }
     const errors = findings.filter(({ level }) => level === "error");
-    if (errors.length > 0) throw new SparError("doctor/recipe", `${config} (${method}): ${errors.length} ${errors.length === 1 ? "error" : "errors"}: ${errors.map(({ code }) => code).join(", ")}`);
+    if (errors.length > 0)
+      throw new SparError(
+        "doctor/recipe",
+        `${config} (${method}): ${errors.length} ${errors.length === 1 ? "error" : "errors"}: ${errors.map(({ code }) => code).join(", ")}`,
+      );
     if (findings.length === 0) io.say(`${config} (${method}): nothing stands in the way.`);
   } finally {
     backend.close();
@@ -146,7 +171,10 @@ function formatForecast(forecast: Forecast): string {
       ["steps", `${steps.toLocaleString("en-US")}, in ${shapes} padded ${shapes === 1 ? "shape" : "shapes"}`],
       ["time", `${formatDuration(seconds)} (${secondsPerStep.toPrecision(3)} s a step); evaluation and checkpoints come on top`],
       ["memory", `${gigabytes(peakBytes)} at most; ${gigabytes(availableBytes)} were free`],
-      ["", `of it weights, gradients, moments and batches ${gigabytes(bufferBytes)}, values of one step ${gigabytes(intermediateBytes)} (planned)`],
+      [
+        "",
+        `of it weights, gradients, moments and batches ${gigabytes(bufferBytes)}, values of one step ${gigabytes(intermediateBytes)} (planned)`,
+      ],
     ],
   );
 }
@@ -157,7 +185,12 @@ function formatDuration(seconds: number): string {
   return `${(seconds / 3600).toFixed(1)} h`;
 }
 
-async function chooseMethod(asked: string | undefined, config: string, flags: readonly string[], inferMethod: (text: string, file: string) => Promise<Method>): Promise<Method> {
+async function chooseMethod(
+  asked: string | undefined,
+  config: string,
+  flags: readonly string[],
+  inferMethod: (text: string, file: string) => Promise<Method>,
+): Promise<Method> {
   const { configSchemas } = await import("../../trainers/configs.ts");
   const methods = Object.keys(configSchemas) as Method[];
   if (asked !== undefined) {
@@ -166,7 +199,10 @@ async function chooseMethod(asked: string | undefined, config: string, flags: re
     return method;
   }
   const text = await readFile(config, "utf8").catch((cause: unknown) => {
-    throw new SparError("recipe/not-readable", `cannot read the recipe ${config}: ${(cause as Error).message}`, { hint: "--config takes the path of a YAML file.", cause });
+    throw new SparError("recipe/not-readable", `cannot read the recipe ${config}: ${(cause as Error).message}`, {
+      hint: "--config takes the path of a YAML file.",
+      cause,
+    });
   });
   const named = flags.flatMap((word) => (word.startsWith("--") ? [`${word.slice(2).split("=")[0].replaceAll("-", "_")}: x`] : []));
   return inferMethod(`${text}\n${named.filter((line) => !new RegExp(`^${line.split(":")[0]}:`, "m").test(text)).join("\n")}\n`, config);

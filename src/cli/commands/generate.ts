@@ -38,7 +38,7 @@ export async function parseGenerateArguments(args: string[], io: CommandIO): Pro
     .option("--batch-size <n>", "rows computed at the same time", numberArgument("--batch-size", { integer: true, min: 1 }), 8);
   if (!parseCommandline(commandline, args)) return undefined;
   const options = commandline.opts<GenerateArguments>();
-  if ((options.prompt.length > 0) === (options.prompts !== undefined)) {
+  if (options.prompt.length > 0 === (options.prompts !== undefined)) {
     const found = options.prompts === undefined ? "neither" : "both";
     throw new UsageError(`generate: expected --prompt or --prompts, found ${found}`, { hint: "spar generate --help has examples." });
   }
@@ -89,7 +89,12 @@ type OnText = (text: string) => void;
 type OnCompletion = (completion: Completion) => void;
 
 /** Completions in the order of the prompts, each as soon as those before it are there; a single one as its text comes. */
-async function printCompletions(io: CommandIO, prompts: readonly Prompt[], n: number, generate: (onText: OnText, onCompletion: OnCompletion) => Promise<void>): Promise<void> {
+async function printCompletions(
+  io: CommandIO,
+  prompts: readonly Prompt[],
+  n: number,
+  generate: (onText: OnText, onCompletion: OnCompletion) => Promise<void>,
+): Promise<void> {
   const total = prompts.length * n;
   const waiting = new Map<number, Completion>();
   const streams = total === 1 && !io.json;

@@ -44,7 +44,10 @@ const expected = "rows of {text}, {prompt, completion}, {messages} or {input_ids
 export async function run(args: string[], io: CommandIO): Promise<void> {
   const options = await parseLogprobsArguments(args, io);
   if (options === undefined) return;
-  const [{ createScorer }, { loadTokenizer }] = await Promise.all([import("../../generation/index.ts"), import("../../tokenizer/index.ts")]);
+  const [{ createScorer }, { loadTokenizer }] = await Promise.all([
+    import("../../generation/index.ts"),
+    import("../../tokenizer/index.ts"),
+  ]);
   const folder = await resolveModelFolder(options.model, io);
   const tokenizer = await loadTokenizer(folder);
   const opened = await openModel(folder);
@@ -78,7 +81,10 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
 }
 
 /** @param logprobs of all ids but the first */
-export function summarise({ ids, mask }: Row, logprobs: Float32Array): { input_ids: number[]; logprobs: (number | null)[]; sum: number | null; mean: number | null; perplexity: number | null } {
+export function summarise(
+  { ids, mask }: Row,
+  logprobs: Float32Array,
+): { input_ids: number[]; logprobs: (number | null)[]; sum: number | null; mean: number | null; perplexity: number | null } {
   let [sum, count] = [0, 0];
   for (const [i, logprob] of logprobs.entries()) {
     if (mask[i + 1] === 0) continue;
@@ -86,14 +92,28 @@ export function summarise({ ids, mask }: Row, logprobs: Float32Array): { input_i
     count++;
   }
   const mean = count === 0 ? null : sum / count;
-  return { input_ids: ids, logprobs: [null, ...logprobs], sum: count === 0 ? null : sum, mean, perplexity: mean === null ? null : Math.exp(-mean) };
+  return {
+    input_ids: ids,
+    logprobs: [null, ...logprobs],
+    sum: count === 0 ? null : sum,
+    mean,
+    perplexity: mean === null ? null : Math.exp(-mean),
+  };
 }
 
-function print(io: CommandIO, index: number, row: { input_ids: number[]; score?: number | undefined; sum?: number | null; mean?: number | null; perplexity?: number | null }): void {
+function print(
+  io: CommandIO,
+  index: number,
+  row: { input_ids: number[]; score?: number | undefined; sum?: number | null; mean?: number | null; perplexity?: number | null },
+): void {
   if (io.json) return io.row(row);
   const show = (value: number | null | undefined): string => (value === null || value === undefined ? "–" : value.toPrecision(6));
   const head = `${index + 1}: ${row.input_ids.length} tokens`;
-  io.say("score" in row ? `${head}, score ${show(row.score)}` : `${head}, sum ${show(row.sum)}, mean ${show(row.mean)}, perplexity ${show(row.perplexity)}`);
+  io.say(
+    "score" in row
+      ? `${head}, score ${show(row.score)}`
+      : `${head}, sum ${show(row.sum)}, mean ${show(row.mean)}, perplexity ${show(row.perplexity)}`,
+  );
 }
 
 /** Rows as they are, with no end token added: what is given is what is measured. */
@@ -101,7 +121,8 @@ async function createRowTokeniser(tokenizer: Tokenizer, io: CommandIO): Promise<
   const { createTokeniseContext, detectFormat, tokenisePrompt } = await import("../../data/index.ts");
   const context = createTokeniseContext(tokenizer);
   let warned = false;
-  const whole = (content: Content, chat: object | undefined): number[] => (typeof content === "string" ? tokenizer.encode(content) : tokenizer.encodeChat(content, { ...chat }));
+  const whole = (content: Content, chat: object | undefined): number[] =>
+    typeof content === "string" ? tokenizer.encode(content) : tokenizer.encodeChat(content, { ...chat });
   const all = (ids: number[]): Row => ({ ids, mask: new Uint8Array(ids.length).fill(1) });
   return (row) => {
     const example = detectFormat(row, "text", { hasChatTemplate: tokenizer.hasChatTemplate }, "a row").convert(row);
@@ -110,12 +131,16 @@ async function createRowTokeniser(tokenizer: Tokenizer, io: CommandIO): Promise<
     if (example.kind === "messages") return all(whole(example.messages, example.chat));
     const { prompt, completion, chat } = example;
     const promptIds = tokenisePrompt({ kind: "prompt", prompt, ...(chat === undefined ? {} : { chat }) }, context);
-    const read = all(whole(typeof prompt === "string" ? `${prompt}${completion as string}` : [...prompt, ...(completion as Message[])], chat));
+    const read = all(
+      whole(typeof prompt === "string" ? `${prompt}${completion as string}` : [...prompt, ...(completion as Message[])], chat),
+    );
     let prefix = 0;
     while (prefix < promptIds.length && promptIds[prefix] === read.ids[prefix]) prefix++;
     if (prefix < promptIds.length && !warned) {
       warned = true;
-      io.note("note: a prompt alone ends in other tokens than with its completion; the completion is taken to start where the two part (said once)");
+      io.note(
+        "note: a prompt alone ends in other tokens than with its completion; the completion is taken to start where the two part (said once)",
+      );
     }
     read.mask.fill(0, 0, prefix);
     return read;

@@ -92,7 +92,8 @@ function quieten(tracker: Tracker, title: string): Tracker {
       if (event.level === "warning" || event.level === "error") tracker.event(event);
     },
     progress(progress) {
-      if (progress.stage === "training" || progress.stage === "sampling") tracker.progress({ ...progress, stage: progress.stage === "training" ? title : progress.stage });
+      if (progress.stage === "training" || progress.stage === "sampling")
+        tracker.progress({ ...progress, stage: progress.stage === "training" ? title : progress.stage });
     },
     close: (status, error) => tracker.close(status, error),
   };
@@ -101,7 +102,10 @@ function quieten(tracker: Tracker, title: string): Tracker {
 function describeResult({ rewardModel, samples }: StageResult, seconds: number): string {
   const parts: string[] = [];
   if (samples !== undefined && samples.length > 0) parts.push(`it writes: “${samples[0].prompt}${samples[0].text}”`);
-  if (rewardModel !== undefined) parts.push(`right on ${(100 * rewardModel.heldout_accuracy).toFixed(0)} % of ${rewardModel.heldout_pairs} held-out comparisons (learnt from ${rewardModel.train_pairs})`);
+  if (rewardModel !== undefined)
+    parts.push(
+      `right on ${(100 * rewardModel.heldout_accuracy).toFixed(0)} % of ${rewardModel.heldout_pairs} held-out comparisons (learnt from ${rewardModel.train_pairs})`,
+    );
   return [...parts, `${seconds.toFixed(0)} s`].join("  ");
 }
 
@@ -149,7 +153,10 @@ function renderNextSteps(outputDir: string, seed: number): string {
     ["let it write", `npx spar generate --model ${ppo} --prompt "the film"`],
     ["another seed, other numbers", `npx spar quickstart --seed ${seed + 1}`],
     ["a longer leash", `npx spar ppo --config ${join(ppo, "config.yaml")} --kl_coef 0.02 --output_dir runs/longer-leash`],
-    ["your own rule beside the reward", `npx spar ppo --config ${join(ppo, "config.yaml")} --reward_funcs rule:length --output_dir runs/with-a-rule`],
+    [
+      "your own rule beside the reward",
+      `npx spar ppo --config ${join(ppo, "config.yaml")} --reward_funcs rule:length --output_dir runs/with-a-rule`,
+    ],
   ];
   return ["next:", ...steps.map(([what, command]) => `  # ${what}\n  ${command}`)].join("\n");
 }

@@ -18,8 +18,14 @@ function convert<P extends Purpose>(row: Row, purpose: P, hasChatTemplate = true
 describe("detectFormat", () => {
   it("knows TRL's formats", () => {
     expect(convert({ text: "hi" }, "text")).toEqual(["text", { kind: "text", text: "hi" }]);
-    expect(convert({ messages: [user("q"), assistant("a")] }, "text")).toEqual(["messages", { kind: "messages", messages: [user("q"), assistant("a")] }]);
-    expect(convert({ prompt: "p", completion: "c" }, "text")).toEqual(["prompt-completion", { kind: "prompt-completion", prompt: "p", completion: "c" }]);
+    expect(convert({ messages: [user("q"), assistant("a")] }, "text")).toEqual([
+      "messages",
+      { kind: "messages", messages: [user("q"), assistant("a")] },
+    ]);
+    expect(convert({ prompt: "p", completion: "c" }, "text")).toEqual([
+      "prompt-completion",
+      { kind: "prompt-completion", prompt: "p", completion: "c" },
+    ]);
     expect(convert({ prompt: [user("q")], answer: 42 }, "prompt")).toEqual(["prompt-only", { kind: "prompt", prompt: [user("q")] }]);
     expect(convert({ prompt: "p", chosen: "c", rejected: "r", margin: "0.5" }, "preference")).toEqual([
       "preference",
@@ -31,24 +37,38 @@ describe("detectFormat", () => {
       chosen: [assistant("a")],
       rejected: [assistant("b")],
     });
-    expect(convert({ prompt: "p", completion: "c", label: "False" }, "unpaired")[1]).toEqual({ kind: "unpaired", prompt: "p", completion: "c", label: false });
+    expect(convert({ prompt: "p", completion: "c", label: "False" }, "unpaired")[1]).toEqual({
+      kind: "unpaired",
+      prompt: "p",
+      completion: "c",
+      label: false,
+    });
   });
 
   it("takes a text prompt beside whole conversations for a copy, as UltraFeedback has it", () => {
     const row = { prompt: "q", chosen: [user("q"), assistant("a")], rejected: [user("q"), assistant("b")] };
-    expect(convert(row, "preference")).toEqual(["preference-implicit-prompt", { kind: "preference", prompt: [user("q")], chosen: [assistant("a")], rejected: [assistant("b")] }]);
+    expect(convert(row, "preference")).toEqual([
+      "preference-implicit-prompt",
+      { kind: "preference", prompt: [user("q")], chosen: [assistant("a")], rejected: [assistant("b")] },
+    ]);
   });
 
   it("knows Alpaca, with a chat template and without", () => {
     const row = { instruction: "Add.", input: "1 2", output: "3", rejected: "4" };
-    expect(convert(row, "text")).toEqual(["alpaca-preference", { kind: "prompt-completion", prompt: [user("Add.\n\n1 2")], completion: [assistant("3")] }]);
+    expect(convert(row, "text")).toEqual([
+      "alpaca-preference",
+      { kind: "prompt-completion", prompt: [user("Add.\n\n1 2")], completion: [assistant("3")] },
+    ]);
     expect(convert(row, "preference", false)[1]).toEqual({
       kind: "preference",
       prompt: "### Instruction:\nAdd.\n\n### Input:\n1 2\n\n### Response:\n",
       chosen: "3",
       rejected: "4",
     });
-    expect(convert({ instruction: "Go.", input: "", output: "x" }, "prompt", false)[1]).toEqual({ kind: "prompt", prompt: "### Instruction:\nGo.\n\n### Response:\n" });
+    expect(convert({ instruction: "Go.", input: "", output: "x" }, "prompt", false)[1]).toEqual({
+      kind: "prompt",
+      prompt: "### Instruction:\nGo.\n\n### Response:\n",
+    });
   });
 
   it("knows HH-RLHF dialogues", () => {
@@ -62,8 +82,14 @@ describe("detectFormat", () => {
   });
 
   it("knows ShareGPT, its roles and its preference pairs", () => {
-    const conversations = [{ from: "human", value: "q" }, { from: "gpt", value: "a" }];
-    expect(convert({ conversations, system: "s" }, "text")[1]).toEqual({ kind: "messages", messages: [{ role: "system", content: "s" }, user("q"), assistant("a")] });
+    const conversations = [
+      { from: "human", value: "q" },
+      { from: "gpt", value: "a" },
+    ];
+    expect(convert({ conversations, system: "s" }, "text")[1]).toEqual({
+      kind: "messages",
+      messages: [{ role: "system", content: "s" }, user("q"), assistant("a")],
+    });
     expect(convert({ conversations }, "prompt")[1]).toEqual({ kind: "prompt", prompt: [user("q")] });
     const pair = { conversations: conversations.slice(0, 1), chosen: { from: "gpt", value: "a" }, rejected: { from: "gpt", value: "b" } };
     expect(convert(pair, "preference")).toEqual([
@@ -84,7 +110,9 @@ describe("detectFormat", () => {
 
   it("passes tools and template variables on with conversations only", () => {
     const extras = { tools: '[{"name":"f"}]', chat_template_kwargs: { enable_thinking: false } };
-    expect(convert({ prompt: [user("q")], ...extras }, "prompt")[1]).toMatchObject({ chat: { tools: [{ name: "f" }], variables: { enable_thinking: false } } });
+    expect(convert({ prompt: [user("q")], ...extras }, "prompt")[1]).toMatchObject({
+      chat: { tools: [{ name: "f" }], variables: { enable_thinking: false } },
+    });
     expect(convert({ prompt: "q", ...extras }, "prompt")[1]).toEqual({ kind: "prompt", prompt: "q" });
   });
 
@@ -119,7 +147,7 @@ describe("splitSharedPrompt", () => {
     fc.assert(
       fc.property(text, text, (chosen, rejected) => {
         const split = splitSharedPrompt(chosen, rejected);
-        expect([`${split.prompt}${split.chosen}`, `${split.prompt}${split.rejected}`]).toEqual([chosen, rejected]);
+        expect([split.chosen, split.rejected].map((side) => String(split.prompt) + String(side))).toEqual([chosen, rejected]);
         expect(split.chosen.length > 0 && split.rejected.length > 0).toBe(true);
         expect(split.prompt).not.toMatch(/[\ud800-\udbff]$/);
       }),

@@ -24,7 +24,8 @@ export type DetectedFormat<P extends Purpose = Purpose> = {
 /** What each purpose accepts, for messages. */
 export const EXPECTED_COLUMNS: { readonly [P in Purpose]: string } = {
   text: "{text}, {messages}, {prompt, completion}, {instruction, input, output}, {conversations} or {input_ids[, labels]}",
-  preference: "{prompt, chosen, rejected}, {chosen, rejected}, {instruction, input, chosen, rejected}, {conversations, chosen, rejected} or a Label Studio export {data: {prompt, answer1, answer2}, annotations}",
+  preference:
+    "{prompt, chosen, rejected}, {chosen, rejected}, {instruction, input, chosen, rejected}, {conversations, chosen, rejected} or a Label Studio export {data: {prompt, answer1, answer2}, annotations}",
   prompt: "{prompt} (text or messages); also {instruction}, {messages}, {conversations} or a preference pair, whose prompts are taken",
   unpaired: "{prompt, completion, label}",
 };
@@ -49,11 +50,9 @@ export function detectFormat<P extends Purpose>(first: Row, purpose: P, options:
       },
     };
   }
-  throw new SparError(
-    "data/columns",
-    `reading ${where}: these columns cannot be used ${PURPOSES[purpose]}: found ${listColumns(first)}`,
-    { hint: `expected ${EXPECTED_COLUMNS[purpose].replace("{text}", `{${textColumn}}`)}${suggestRename(first, purpose)}` },
-  );
+  throw new SparError("data/columns", `reading ${where}: these columns cannot be used ${PURPOSES[purpose]}: found ${listColumns(first)}`, {
+    hint: `expected ${EXPECTED_COLUMNS[purpose].replace("{text}", `{${textColumn}}`)}${suggestRename(first, purpose)}`,
+  });
 }
 
 function holdsMessages(example: ExampleFor[Purpose]): boolean {

@@ -51,7 +51,8 @@ export const LAYOUTS: readonly Layout[] = [
   {
     name: "label-studio",
     matches: isLabelStudioTask,
-    announce: ({ chat }, purpose) => `tasks of a Label Studio export${purpose === "prompt" ? ": their prompts are taken" : ": the answer that most annotators chose over the other"}${chat ? ", the prompt as one user turn" : ", a line break after the prompt"}`,
+    announce: ({ chat }, purpose) =>
+      `tasks of a Label Studio export${purpose === "prompt" ? ": their prompts are taken" : ": the answer that most annotators chose over the other"}${chat ? ", the prompt as one user turn" : ", a line break after the prompt"}`,
     convert: {
       preference: (row, { chat }) => ({ kind: "preference", prompt: makeTaskPrompt(row, chat), ...makeTaskAnswers(row, chat) }),
       prompt: (row, { chat }) => ({ kind: "prompt", prompt: makeTaskPrompt(row, chat) }),
@@ -157,7 +158,10 @@ export const LAYOUTS: readonly Layout[] = [
         ...splitSharedPrompt(readFilledContent(row, "chosen"), readFilledContent(row, "rejected")),
         ...readMargin(row),
       }),
-      prompt: (row) => ({ kind: "prompt", prompt: splitSharedPrompt(readFilledContent(row, "chosen"), readFilledContent(row, "rejected")).prompt }),
+      prompt: (row) => ({
+        kind: "prompt",
+        prompt: splitSharedPrompt(readFilledContent(row, "chosen"), readFilledContent(row, "rejected")).prompt,
+      }),
     },
   },
   {
@@ -167,14 +171,20 @@ export const LAYOUTS: readonly Layout[] = [
     convert: {
       unpaired: (row) => {
         const prompt = readContent(row, "prompt");
-        return { kind: "unpaired", prompt, completion: sameForm(prompt, readFilledContent(row, "completion"), "completion"), label: readBoolean(row, "label") };
+        return {
+          kind: "unpaired",
+          prompt,
+          completion: sameForm(prompt, readFilledContent(row, "completion"), "completion"),
+          label: readBoolean(row, "label"),
+        };
       },
     },
   },
   {
     name: "prompt-completion",
     matches: (row) => "prompt" in row && "completion" in row,
-    announce: ({ first }, purpose) => `${purpose === "prompt" ? "the prompts of " : ""}prompts with completions, as ${nameContent(first["completion"])}`,
+    announce: ({ first }, purpose) =>
+      `${purpose === "prompt" ? "the prompts of " : ""}prompts with completions, as ${nameContent(first["completion"])}`,
     convert: {
       text: (row) => {
         const prompt = readContent(row, "prompt");

@@ -60,7 +60,11 @@ export function readMessages(value: unknown, column: string): Message[] {
     if (typeof role !== "string") {
       throw new RowProblem(`expected a role in ${column}[${i}], found the keys ${Object.keys(item).join(", ") || "(none)"}`);
     }
-    return { ...rest, role: ownRole === undefined ? (ROLES[role] ?? role) : role, content: readMessageText(ownContent ?? foreignValue, item, `${column}[${i}]`) };
+    return {
+      ...rest,
+      role: ownRole === undefined ? (ROLES[role] ?? role) : role,
+      content: readMessageText(ownContent ?? foreignValue, item, `${column}[${i}]`),
+    };
   });
 }
 
