@@ -13,7 +13,7 @@ import { nonFiniteLoss } from "./non-finite.ts";
 import { createOptimizer, optimizerConfig } from "./optimizer.ts";
 import { createRowStream } from "./row-stream.ts";
 import { createStepProgram, type StepGraph, type StepProgram } from "./step-program.ts";
-import { batchScoredRows, scoreTokens, type ScoredBatch, type ScoredRow } from "./token-losses.ts";
+import { batchScoredRows, scoreTokens, splitByLogits, type ScoredBatch, type ScoredRow } from "./token-losses.ts";
 import { freeGradients, selectTrainables } from "./trainables.ts";
 import type { TrainingArguments } from "./training-arguments.ts";
 import type { TrainingContext, TrainingOutcome } from "./training-context.ts";
@@ -48,21 +48,32 @@ export async function trainLanguageModel(
     {
       ...planSteps(config, stream.batchesPerEpoch),
       async step(_step, learningRate) {
-        const batches = (await stream.next()).map(({ rows: texts, indices }) => ({
-          scored: batchScoredRows(texts.map(scoredRow), model.config.maxPositions),
-          tokens: texts.reduce((sum, text) => sum + text.inputIds.length, 0),
-          indices,
-        }));
+        const batches = (await stream.next()).map(({ rows: texts, indices }) => {
+          const scored = texts.map(scoredRow);
+          return {
+            parts: splitByLogits(scored, ({ targets }) => targets.length, model.config.vocabSize),
+            count: scored.reduce((sum, { targets }) => sum + targets.length, 0),
+            tokens: texts.reduce((sum, text) => sum + text.inputIds.length, 0),
+            indices,
+          };
+        });
         // Token-sum over token-count of all micro-batches: 1×8 and 8×1 are the same step.
-        const total = batches.reduce((sum, { scored }) => sum + scored.count, 0);
+        const total = batches.reduce((sum, { count }) => sum + count, 0);
         let loss = 0;
+        let runs = 0;
         const metrics = { entropy: 0, mean_token_accuracy: 0 };
-        for (const [i, { scored, indices }] of batches.entries()) {
-          const result = await runBatch(program, model, scored, 1 / total, { add: i > 0, checkpointing: config.gradient_checkpointing });
-          if (!Number.isFinite(result.loss)) throw nonFiniteLoss(result.loss, indices, rows);
-          loss += result.loss;
-          metrics.entropy += result.entropy / scored.count / batches.length;
-          metrics.mean_token_accuracy += result.accuracy / scored.count / batches.length;
+        for (const { parts, count, indices } of batches) {
+          for (const part of parts) {
+            const scored = batchScoredRows(part, model.config.maxPositions);
+            const result = await runBatch(program, model, scored, 1 / total, {
+              add: runs++ > 0,
+              checkpointing: config.gradient_checkpointing,
+            });
+            if (!Number.isFinite(result.loss)) throw nonFiniteLoss(result.loss, indices, rows);
+            loss += result.loss;
+            metrics.entropy += result.entropy / count / batches.length;
+            metrics.mean_token_accuracy += result.accuracy / count / batches.length;
+          }
         }
         const gradNorm = await optimizer.update(learningRate);
         const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0);

@@ -18,7 +18,7 @@ import { createOptimizer, type Optimizer, type OptimizerConfig, type Trainable }
 import { batchLessons, makeLessons, type Episode, type Lesson, type PPOBatch } from "./ppo-batch.ts";
 import type { PPOConfig } from "./ppo-config.ts";
 import { createStepProgram, type StepGraph, type StepProgram } from "./step-program.ts";
-import { blockRunner, scoreTokens } from "./token-losses.ts";
+import { blockRunner, scoreTokens, splitByLogits } from "./token-losses.ts";
 import { freeGradients, selectTrainables } from "./trainables.ts";
 
 /** An episode before its values are known. */
@@ -172,7 +172,10 @@ export async function createPPOLearner(
             counts.scored += episode.completionIds.length + (episode.trailingIds?.length ?? 0);
           }
           const sums: { [metric: string]: number } = {};
-          for (const [i, microBatch] of chunks(miniBatch, config.per_device_train_batch_size).entries()) {
+          const microBatches = chunks(miniBatch, config.per_device_train_batch_size).flatMap((rows) =>
+            splitByLogits(rows, ({ episode }) => episode.completionIds.length, policy.config.vocabSize),
+          );
+          for (const [i, microBatch] of microBatches.entries()) {
             const batch = batchLessons(microBatch, limits, counts);
             const results = {
               ...(await runStep(policyProgram, "ppo", buildPolicyStep, batch, i > 0)),

@@ -28,6 +28,28 @@ export function roomFor(count: number, usual: number): number {
   return bucketLength(count <= usual && usual <= 1.3 * count ? usual : count);
 }
 
+/** Logits that one graph holds at a time: 2²⁷ of them are half a gigabyte, and a backward pass needs a few times that. */
+const mostLogits = 2 ** 27;
+
+/**
+ * Splits a batch so that its logits stay within bounds. Losses are sums over tokens with weights of the whole batch, so
+ * the parts add up to the same step.
+ */
+export function splitByLogits<T>(items: readonly T[], countTokens: (item: T) => number, vocabSize: number): T[][] {
+  const parts: T[][] = [];
+  let room = 0;
+  for (const item of items) {
+    const logits = countTokens(item) * vocabSize;
+    if (parts.length === 0 || logits > room) {
+      parts.push([]);
+      room = mostLogits;
+    }
+    parts[parts.length - 1].push(item);
+    room -= logits;
+  }
+  return parts;
+}
+
 /** Pads rows to a bucket; `usual`: how many tokens such a batch scores as a rule. Scored tokens keep the order of the rows; padding ones score row 0's first token and weigh nothing. */
 export function batchScoredRows(rows: readonly ScoredRow[], maxPositions: number, usual = 0): ScoredBatch {
   const batch = bucketRows(rows.length);
