@@ -30,7 +30,8 @@ export function createRewardScorer(
 
   const compile = async (batch: number, time: number): Promise<Executable> => {
     const graph = buildScoreGraph(model, batch, time);
-    return backend.compile(graph, { constants: model.parameters, label: `reward ${batch}×${time}` });
+    // Weights as inputs: whole sequences gain little from packed copies of them, and a model a shape is a lot of memory.
+    return backend.compile(graph, { label: `reward ${batch}×${time}` });
   };
 
   const scoreBatch = async (rows: readonly ArrayLike<number>[]): Promise<Float32Array> => {
@@ -54,7 +55,8 @@ export function createRewardScorer(
           return buffer;
         };
         try {
-          const inputs = new Map([
+          const inputs = new Map<string, DeviceBuffer>([
+            ...model.parameters,
             ["ids", await give({ dtype: "int32", shape: [batch, time] }, ids)],
             ["positions", await give({ dtype: "int32", shape: [batch, time] }, positions)],
             ["bias", await give({ dtype: "float32", shape: [batch, 1, time, time] }, bias)],
