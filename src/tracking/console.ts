@@ -51,7 +51,9 @@ export function formatDuration(seconds: number): string {
 
 function formatRow(row: MetricsRow): string {
   const shown = shownMetrics.filter((name) => row[name] !== undefined);
-  const evaluations = Object.keys(row).filter((name) => /^eval_.*(loss|accuracy|perplexity|bits_per_byte|correlation)$/.test(name) && !shown.includes(name));
+  const evaluations = Object.keys(row).filter(
+    (name) => /^eval_.*(loss|accuracy|perplexity|bits_per_byte|correlation)$/.test(name) && !shown.includes(name),
+  );
   const parts = [...shown, ...evaluations].map((name) => `${name.split("/").at(-1)} ${formatNumber(row[name]!)}`);
   return `step ${row.step}${parts.length > 0 ? `  ${parts.join("  ")}` : ""}`;
 }
