@@ -27,8 +27,8 @@ describe("batchScoredRows", () => {
       ],
       64,
     );
-    expect([...(batch.inputs["rows"] as Int32Array).slice(0, 3)]).toEqual([0, 1, batch.time]);
-    expect([...(batch.inputs["labels"] as Int32Array).slice(0, 4)]).toEqual([6, 7, 9, 0]);
-    expect([...(batch.inputs["real"] as Float32Array)].reduce((a, b) => a + b, 0)).toBe(3);
+    expect(Array.from((batch.inputs["rows"] as Int32Array).subarray(0, 3))).toEqual([0, 1, batch.time]);
+    expect(Array.from((batch.inputs["labels"] as Int32Array).subarray(0, 4))).toEqual([6, 7, 9, 0]);
+    expect((batch.inputs["real"] as Float32Array).reduce((a, b) => a + b, 0)).toBe(3);
   });
 });
