@@ -10,6 +10,22 @@ export {
 } from "./create-rewards.ts";
 export { createHTTPReward, type HTTPRewardOptions } from "./http.ts";
 export { loadModuleReward } from "./js-module.ts";
+export {
+  averageScores,
+  combineOrders,
+  compareGrades,
+  createComparingJudge,
+  createGradingJudge,
+  type CompareRequest,
+  type Comparison,
+  type Grade,
+  type GradeRequest,
+  type Judge,
+  type JudgeOptions,
+  type JudgeUsage,
+  type OrderedJudgement,
+  type Verdict,
+} from "./judge.ts";
 export { createModelReward, loadModelReward } from "./model-reward.ts";
 export { createRewardScorer, type RewardScorer } from "./reward-model.ts";
 export { checkScores, type RewardFunction, type RewardRow, type Score } from "./reward.ts";
