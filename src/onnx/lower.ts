@@ -134,6 +134,7 @@ const table: { [P in PrimitiveName]: Row<P> } = {
   input: () => undefined,
   constant: ({ params }, _inputs, [output], to) => void to.constant(output, params.dtype, params.shape, params.data),
 
+  detach: direct("Identity"),
   neg: direct("Neg"),
   exp: direct("Exp"),
   log: direct("Log"),

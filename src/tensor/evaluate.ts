@@ -165,6 +165,7 @@ const table: { [P in PrimitiveName]: Row<P> } = {
   input: () => [],
   constant: (_inputs, { data }) => [Float64Array.from(data as ArrayLike<number | bigint>, Number)],
 
+  detach: unary((x) => x),
   neg: unary((x) => -x),
   exp: unary(Math.exp),
   log: unary(Math.log),

@@ -89,6 +89,14 @@ describe("grad", () => {
     expect(() => grad(t.sum(t.attention(q, q, q, bias, 1)), [bias])).toThrow(/attention has no derivative with respect to its input 3/);
   });
 
+  it("takes what is detached for a constant", () => {
+    const x = t.input("x", "float32", [2]);
+    const [gradient] = grad(t.sum(t.mul(x, t.detach(t.exp(x)))), [x]);
+    expect([...evaluateGraph(buildGraph({ gradient }), { x: [0, 1] }).gradient]).toEqual([1, Math.E]);
+    const [none] = grad(t.sum(t.detach(x)), [x]);
+    expect([...evaluateGraph(buildGraph({ none }), {}).none]).toEqual([0, 0]);
+  });
+
   it("recomputes a segment: the same gradients, and nothing inside the segment is read by the backward pass", () => {
     const x = t.input("x", "float32", [2, 3]);
     const w = t.input("w", "float32", [3, 3]);

@@ -92,7 +92,7 @@ export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   return wrt.map((x) => gradients.get(x) ?? t.expand(t.scalar(0), x.shape));
 }
 
-/** The nodes on a path from `wrt` to `loss`, in creation order, and every tensor that depends on `wrt`. */
+/** The nodes on a path (that nothing detached cuts) from `wrt` to `loss`, in creation order, and every tensor that depends on `wrt`. */
 function nodesBetween(wrt: readonly Tensor[], loss: Tensor): { nodes: Node[]; depends: ReadonlySet<Tensor> } {
   const seen = new Set<Node>();
   const pending = [loss.node];
@@ -106,7 +106,7 @@ function nodesBetween(wrt: readonly Tensor[], loss: Tensor): { nodes: Node[]; de
   const nodes = [...seen]
     .sort((a, b) => a.outputs[0].id - b.outputs[0].id)
     .filter((node) => {
-      if (!node.inputs.some((x) => depends.has(x))) return false;
+      if (isNode(node, "detach") || !node.inputs.some((x) => depends.has(x))) return false;
       for (const output of node.outputs) depends.add(output);
       return true;
     });

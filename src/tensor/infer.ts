@@ -70,6 +70,7 @@ const rules: { [P in PrimitiveName]: Rule<P> } = {
     return [{ dtype, shape }];
   },
 
+  detach: unary(...number),
   neg: unary(...number),
   exp: unary("float32"),
   log: unary("float32"),

@@ -60,6 +60,7 @@ const matmulCases = [false, true].flatMap((transA) =>
 
 export const opCases: readonly OpCase[] = [
   simple("constant", [f([3])], (x) => t.mul(x, t.constant(Float32Array.of(1, -2, 3), [3]))),
+  simple("detach", [fixed([2, 3])], (x) => t.mul(t.detach(x), 2)),
   simple("neg", [f([2, 3])], t.neg),
   simple("exp", [f([2, 3])], t.exp),
   simple("log", [f([2, 3], 0.2, 3)], t.log),

@@ -37,6 +37,8 @@ function operands(a: Operand, b: Operand): [Tensor, Tensor] {
 
 // ── element by element ────────────────────────────────────────────────────────────────────────
 
+/** x, of which no derivative is taken. */
+export const detach = (x: Tensor): Tensor => apply("detach", [x], {})[0];
 export const neg = (x: Tensor): Tensor => apply("neg", [x], {})[0];
 export const exp = (x: Tensor): Tensor => apply("exp", [x], {})[0];
 export const log = (x: Tensor): Tensor => apply("log", [x], {})[0];

@@ -17,6 +17,8 @@ export interface PrimitiveParams {
   constant: { dtype: DType; shape: Shape; data: TensorData };
 
   // element by element; binary ones broadcast as NumPy does
+  /** The value itself, which derivatives take for a constant. */
+  detach: None;
   neg: None;
   exp: None;
   log: None;

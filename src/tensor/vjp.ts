@@ -36,6 +36,7 @@ export const vjp: { [P in PrimitiveName]: Row<P> } = {
   input: "none",
   constant: "none",
 
+  detach: "none",
   neg: (_node, dy) => [t.neg(dy)],
   exp: (node, dy) => [t.mul(dy, node.outputs[0])],
   log: (node, dy) => [t.div(dy, node.inputs[0])],
