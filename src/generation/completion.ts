@@ -25,6 +25,8 @@ export interface CompletionRow {
   readonly promptIds: ArrayLike<number>;
   readonly ids: number[];
   readonly limit: number;
+  readonly settings: GenerationSettings;
+  readonly top: number;
   /** Takes a token; true where the row ends with it. */
   push(id: number, logprob: number): boolean;
   finish(reason?: FinishReason): Completion;
@@ -39,10 +41,12 @@ export interface RowOptions {
   readonly settings: GenerationSettings;
   readonly tokenizer: Tokenizer | undefined;
   readonly onText: ((text: string, row: { request: number; candidate: number }) => void) | undefined;
+  /** The likeliest tokens that are wanted at each position; default 0. */
+  readonly top?: number;
 }
 
 export function createRow(options: RowOptions): CompletionRow {
-  const { request, candidate, promptIds, limit, settings, tokenizer, onText } = options;
+  const { request, candidate, promptIds, limit, settings, tokenizer, onText, top = 0 } = options;
   const ids: number[] = [];
   const logprobs: number[] = [];
   let text = "";
@@ -67,6 +71,8 @@ export function createRow(options: RowOptions): CompletionRow {
     promptIds,
     ids,
     limit,
+    settings,
+    top,
     push(id, logprob) {
       ids.push(id);
       logprobs.push(logprob);
@@ -79,4 +85,10 @@ export function createRow(options: RowOptions): CompletionRow {
       return { request, candidate, ids, logprobs, text: decoder === undefined ? undefined : text, finishReason: given ?? reason };
     },
   };
+}
+
+/** What a repetition penalty counts: the prompt's ids too. */
+export function* seenBy(row: CompletionRow): Iterable<number> {
+  for (let i = 0; i < row.promptIds.length; i++) yield row.promptIds[i];
+  yield* row.ids;
 }

@@ -3,6 +3,7 @@ import type { LanguageModel } from "../models/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { createDecoder, type Decoder } from "./decoder.ts";
 import { createCache, type KVCache } from "./kv-cache.ts";
+import { createHostSampler, type HostSampler } from "./host-sampler.ts";
 import { createPrefill, type Prefill } from "./prefill.ts";
 import { createSampler, samplerKey, type Sampler } from "./sampler.ts";
 import type { GenerationSettings } from "./settings.ts";
@@ -12,6 +13,8 @@ export interface Engine {
   decoder(batch: number, capacity: number): Promise<Decoder>;
   prefill(rows: number, time: number, ends: number): Promise<Prefill>;
   sampler(batch: number, settings: GenerationSettings): Promise<Sampler>;
+  /** For rows that are sampled in different ways. */
+  hostSampler(batch: number): Promise<HostSampler>;
   allocateCache(batch: number, capacity: number): KVCache;
   giveBackCache(cache: KVCache): void;
   /** Forgets what was packed of the weights, and the idle cache. */
@@ -28,6 +31,7 @@ export function createEngine(model: LanguageModel, backend: Backend): Engine {
   const decoders = createPool<Decoder>(maxDecoders);
   const prefills = createPool<Prefill>(maxPrefills);
   const samplers = createPool<Sampler>(maxSamplers);
+  const hostSamplers = createPool<HostSampler>(maxSamplers);
   let idle: KVCache | undefined;
   const forget = (): void => {
     decoders.clear();
@@ -41,6 +45,8 @@ export function createEngine(model: LanguageModel, backend: Backend): Engine {
       samplers.get(samplerKey(batch, model.config.vocabSize, settings), () =>
         createSampler(backend, batch, model.config.vocabSize, settings),
       ),
+    hostSampler: (batch) =>
+      hostSamplers.get(String(batch), () => Promise.resolve(createHostSampler(backend, batch, model.config.vocabSize))),
     allocateCache(batch, capacity) {
       const known = idle;
       idle = undefined;
@@ -58,6 +64,7 @@ export function createEngine(model: LanguageModel, backend: Backend): Engine {
       forget();
       prefills.clear();
       samplers.clear();
+      hostSamplers.clear();
     },
   };
 }
