@@ -3,13 +3,14 @@ import { endianness } from "node:os";
 import { SparError } from "../internal/errors.ts";
 import { convertFromF32, convertToF32, DTYPE_BYTES, type DType, type StorageDType } from "./dtype.ts";
 import { explainFileError } from "./file-error.ts";
+import type { QuantType } from "./gguf-quants.ts";
 import { parseHeaderLength, parseSafetensorsHeader, refuseFile, type SafetensorsHeader } from "./safetensors-header.ts";
 
 /** Named tensors on disk, read one by one into memory of the caller's. */
 export interface WeightSource {
   names(): string[];
   has(name: string): boolean;
-  info(name: string): { dtype: DType; shape: readonly number[] };
+  info(name: string): { dtype: DType | QuantType; shape: readonly number[] };
   /**
    * Fills `target` (as many elements as the shape has) with the tensor as f32, through one chunk of at most 1 MiB.
    * NaN and infinite values are refused with the tensor's name unless `allowNonFinite`.
@@ -69,7 +70,7 @@ function getEntry(header: SafetensorsHeader, name: string, path: string) {
   });
 }
 
-async function readFully(file: FileHandle, bytes: Uint8Array, position: number, path: string): Promise<void> {
+export async function readFully(file: FileHandle, bytes: Uint8Array, position: number, path: string): Promise<void> {
   let done = 0;
   while (done < bytes.byteLength) {
     const { bytesRead } = await file.read(bytes, done, Math.min(bytes.byteLength - done, 1 << 30), position + done);
@@ -113,7 +114,7 @@ async function readTensor(
   }
 }
 
-function checkFinite(values: Float32Array, from: number, to: number, path: string, name: string): void {
+export function checkFinite(values: Float32Array, from: number, to: number, path: string, name: string): void {
   // x - x is 0 for finite x and NaN otherwise: one addition an element until something is wrong.
   let sum = 0;
   for (let i = from; i < to; i++) sum += values[i]! - values[i]!;

@@ -1,19 +1,24 @@
 import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { SparError } from "../internal/errors.ts";
+import { isGgufPath } from "../internal/gguf-file.ts";
 import { DTYPE_BYTES, type StorageDType } from "./dtype.ts";
 import { explainFileError } from "./file-error.ts";
+import { openGguf } from "./gguf.ts";
 import { countElements, openSafetensors, writeSafetensors, type TensorToWrite, type WeightSource } from "./safetensors.ts";
 import { refuseFile } from "./safetensors-header.ts";
 
 const SINGLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
 
-/** Opens the weights of a Hugging Face model folder: model.safetensors, or the shards its index names. */
+/**
+ * Opens the weights of a Hugging Face model folder: model.safetensors, or the shards its index names. A .gguf file is
+ * opened too; its tensors keep the names and the layout that they have in the file.
+ */
 export async function openWeights(folder: string): Promise<WeightSource> {
+  if (isGgufPath(folder) && !(await isFolder(folder))) return openGguf(folder);
   let files: string[];
   try {
-    if (folder.endsWith(".gguf") && (await stat(folder)).isFile()) throw refuseGguf(folder);
     files = await readdir(folder);
   } catch (cause) {
     throw explainFileError(cause, "opening weights in", folder);
@@ -23,10 +28,11 @@ export async function openWeights(folder: string): Promise<WeightSource> {
   throw refuseFolder(folder, files);
 }
 
-function refuseGguf(path: string): SparError {
-  return new SparError("checkpoint/gguf", `Opening weights ${path}: GGUF files cannot be read by this version of spar yet.`, {
-    hint: "Use the model's safetensors folder or hub id instead.",
-  });
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (stats) => stats.isDirectory(),
+    () => false,
+  );
 }
 
 function refuseFolder(folder: string, files: readonly string[]): SparError {
@@ -40,7 +46,10 @@ function refuseFolder(folder: string, files: readonly string[]): SparError {
       },
     );
   const gguf = files.find((file) => file.endsWith(".gguf"));
-  if (gguf !== undefined) return refuseGguf(join(folder, gguf));
+  if (gguf !== undefined)
+    return new SparError("checkpoint/gguf", `Opening weights in ${folder}: expected ${SINGLE}, found ${gguf}.`, {
+      hint: `A GGUF model is given as the file itself: ${join(folder, gguf)}`,
+    });
   const other = files.find((file) => /\.(h5|msgpack|onnx)$/.test(file));
   return new SparError(
     "checkpoint/no-weights",

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
-import type { RawConfig } from "../models/index.ts";
+import { readGgufGenerationConfig, type RawConfig } from "../models/index.ts";
 
 export interface GenerationSettings {
   readonly maxNewTokens: number;
@@ -35,8 +35,10 @@ export const defaultSettings: GenerationSettings = {
   seed: 0,
 };
 
-/** generation_config.json of a model folder; empty where there is none. */
+/** generation_config.json of a model folder, or what a .gguf file says in its place; empty where there is none. */
 export async function loadGenerationConfig(folder: string): Promise<RawConfig> {
+  const inFile = await readGgufGenerationConfig(folder);
+  if (inFile !== undefined) return inFile;
   const path = join(folder, "generation_config.json");
   let text: string;
   try {

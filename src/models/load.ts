@@ -1,16 +1,21 @@
-/** Hugging Face folder → model. */
-import { readFile } from "node:fs/promises";
+/** Hugging Face folder or GGUF file → model. */
+import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { explainFileError, openWeights, type WeightSource } from "../checkpoint/index.ts";
 import { SparError } from "../internal/errors.ts";
+import { isGgufPath, loadGgufHeader } from "../internal/gguf-file.ts";
 import { Random } from "../internal/rng.ts";
 import type { Backend, DeviceBuffer } from "../runtime/index.ts";
 import { sameShape, type Shape } from "../tensor/index.ts";
 import type { RawConfig } from "./architecture.ts";
+import { parseGgufConfig, parseGgufGenerationConfig } from "./gguf-config.ts";
+import { openGgufWeights } from "./gguf-weights.ts";
 import { fillNormal, parameterShapes, scoreDeviation, type HeadKind, type LanguageModel } from "./model.ts";
 import { findArchitecture } from "./registry.ts";
 
+/** config.json of a model folder, or what a .gguf file says in its place. */
 export async function readModelConfig(folder: string): Promise<RawConfig> {
+  if (await isGgufFile(folder)) return readGgufConfig(folder);
   const path = join(folder, "config.json");
   let text: string;
   try {
@@ -22,6 +27,41 @@ export async function readModelConfig(folder: string): Promise<RawConfig> {
     return JSON.parse(text) as RawConfig;
   } catch (cause) {
     throw new SparError("model/config-invalid", `${path}: not valid JSON (${(cause as Error).message})`, { cause });
+  }
+}
+
+/** What a .gguf file says in generation_config.json's place; undefined for a folder. */
+export async function readGgufGenerationConfig(path: string): Promise<RawConfig | undefined> {
+  return (await isGgufFile(path)) ? parseGgufGenerationConfig(await loadGgufHeader(path)) : undefined;
+}
+
+/** A model may be one .gguf file; a folder may be called so too. */
+async function isGgufFile(path: string): Promise<boolean> {
+  return (
+    isGgufPath(path) &&
+    (await stat(path).then(
+      (stats) => !stats.isDirectory(),
+      () => false,
+    ))
+  );
+}
+
+async function readGgufConfig(path: string): Promise<RawConfig> {
+  let header;
+  try {
+    header = await loadGgufHeader(path);
+  } catch (cause) {
+    throw explainFileError(cause, "reading the model's configuration", path);
+  }
+  const factors = header.tensors.get("rope_freqs.weight");
+  if (factors === undefined) return parseGgufConfig(header, path);
+  const weights = await openWeights(path);
+  try {
+    const values = new Float32Array(factors.dims.reduce((product, size) => product * size, 1));
+    await weights.readInto("rope_freqs.weight", values);
+    return parseGgufConfig(header, path, values);
+  } finally {
+    await weights.close();
   }
 }
 
@@ -42,11 +82,12 @@ export async function loadModel(
   options: { head?: HeadKind; seed?: number } = {},
 ): Promise<LanguageModel> {
   const raw = await readModelConfig(folder);
-  const architecture = findArchitecture(raw, join(folder, "config.json"));
+  const isGguf = await isGgufFile(folder);
+  const architecture = findArchitecture(raw, isGguf ? folder : join(folder, "config.json"));
   const config = architecture.parseConfig(raw);
   const head = options.head ?? (hasScoreHead(raw) ? "score" : "lm");
   const shapes = parameterShapes(architecture, config, head);
-  const weights = await openWeights(folder);
+  const weights = isGguf ? await openGgufWeights(folder, raw) : await openWeights(folder);
   const parameters = new Map<string, DeviceBuffer>();
   try {
     const found = matchNames(folder, weights, shapes, architecture.sanitizeName);
@@ -93,7 +134,7 @@ function matchNames(
     const shown = problems.slice(0, 8).join("; ");
     throw new SparError(
       "model/weights-mismatch",
-      `Weights in ${folder} do not fit its config.json: ${shown}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}`,
+      `Weights in ${folder} do not fit its configuration: ${shown}${problems.length > 8 ? `; and ${problems.length - 8} more` : ""}`,
     );
   }
   return found;

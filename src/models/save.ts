@@ -2,6 +2,9 @@
 import { copyFile, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { explainFileError, saveWeights } from "../checkpoint/index.ts";
+import { loadTokenizer, saveTokenizer } from "../tokenizer/index.ts";
+import type { RawConfig } from "./architecture.ts";
+import { readGgufGenerationConfig } from "./load.ts";
 import type { LanguageModel } from "./model.ts";
 
 /** What belongs to a model beside its weights and travels with them. */
@@ -45,6 +48,12 @@ export function formatConfig(model: LanguageModel, padTokenId?: number): { [key:
   return config;
 }
 
+/** What a GGUF file holds of a model's companions, as Hugging Face's files. */
+async function saveGgufCompanions(file: string, generation: RawConfig, folder: string): Promise<void> {
+  await saveTokenizer(await loadTokenizer(file), folder);
+  await writeFile(join(folder, "generation_config.json"), `${JSON.stringify(generation, null, 2)}\n`);
+}
+
 /** Writes config.json, the weights (f32) and the tokenizer's files into an existing folder. */
 export async function saveModel(model: LanguageModel, folder: string, options: { padTokenId?: number | undefined } = {}): Promise<void> {
   await saveWeights(
@@ -54,6 +63,8 @@ export async function saveModel(model: LanguageModel, folder: string, options: {
   try {
     await writeFile(join(folder, "config.json"), `${JSON.stringify(formatConfig(model, options.padTokenId), null, 2)}\n`);
     if (model.folder === undefined) return;
+    const generation = await readGgufGenerationConfig(model.folder);
+    if (generation !== undefined) return await saveGgufCompanions(model.folder, generation, folder);
     const present = new Set(await readdir(model.folder));
     for (const name of companions) if (present.has(name)) await copyFile(join(model.folder, name), join(folder, name));
   } catch (cause) {

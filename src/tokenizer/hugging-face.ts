@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
+import { isGgufPath, loadGgufHeader } from "../internal/gguf-file.ts";
 import { createChatTemplate, type ChatMessage, type ChatTemplateOptions } from "./chat-template.ts";
 import { createDecoder } from "./decoder.ts";
 import { createEncoder } from "./encoder.ts";
+import { convertGgufTokenizer } from "./gguf-tokenizer.ts";
 import { createIncrementalDecoder, type IncrementalDecoder } from "./incremental-decoder.ts";
 import { addNamedTokens, readSpecialTokens } from "./special-tokens.ts";
 import type { TokenizerConfig, TokenizerJson } from "./tokenizer-json.ts";
@@ -43,14 +45,16 @@ export interface Tokenizer {
 const FILES = ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja", "chat_template.json"];
 const MORE_TEMPLATES = "additional_chat_templates";
 
-/** Loads the tokenizer of a model folder: tokenizer.json, or GPT-2's older vocab.json and merges.txt. */
+/** Loads the tokenizer of a model folder: tokenizer.json, or GPT-2's older vocab.json and merges.txt; or of a .gguf file. */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   const names = await readdir(folder).catch((cause: unknown) => {
+    if (isGgufPath(folder) && isNotAFolder(cause)) return undefined;
     throw new SparError("tokenizer/missing", `Loading a tokenizer: the folder ${folder} cannot be read.`, {
       hint: "Check the path.",
       cause,
     });
   });
+  if (names === undefined) return createTokenizer(convertGgufTokenizer((await loadGgufHeader(folder)).metadata, folder), { folder });
   const files: { [name: string]: string } = {};
   for (const name of FILES) if (names.includes(name)) files[name] = await readFile(join(folder, name), "utf8");
   if (names.includes(MORE_TEMPLATES)) {
@@ -76,6 +80,10 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
     ? parseJson(await readFile(join(folder, "config.json"), "utf8"), join(folder, "config.json"))
     : {};
   return createTokenizer({ ...files, "tokenizer.json": tokenizerJson }, { modelConfig: model, folder });
+}
+
+function isNotAFolder(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "ENOTDIR";
 }
 
 /** Writes the tokenizer's files, as they were read. Call it inside a folder that is written atomically. */
