@@ -26,6 +26,9 @@ export {
   type OrderedJudgement,
   type Verdict,
 } from "./judge.ts";
+export { createModelJudge, type ModelJudgeOptions } from "./judges/model-judge.ts";
+export { loadRubric, parseRubric } from "./judges/rubric-file.ts";
+export { checkRubric, parseJudgement, renderRubric, type Rubric } from "./judges/rubric.ts";
 export { createModelReward, loadModelReward } from "./model-reward.ts";
 export { createRewardScorer, type RewardScorer } from "./reward-model.ts";
 export { checkScores, type RewardFunction, type RewardRow, type Score } from "./reward.ts";

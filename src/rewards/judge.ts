@@ -26,6 +26,10 @@ export interface Grade {
   readonly retries: number;
   /** What the judge wrote, one text a judgement; absent where it writes nothing. */
   readonly texts?: readonly string[];
+  /** Probability that the judge gives to all answers that can be read, together; only in expected-score mode. Near 0 the grade means little. */
+  readonly mass?: number;
+  /** Why it is void, where that is known. */
+  readonly problem?: string;
 }
 
 /** Which answer is better. */
@@ -47,6 +51,10 @@ export interface Comparison {
   readonly texts?: readonly string[];
   /** The grades of a and b, where the verdict comes from grades. */
   readonly grades?: readonly [a: number | null, b: number | null];
+  /** As in `Grade`: the smaller of the two. */
+  readonly mass?: number;
+  /** Why it is void, where that is known. */
+  readonly problem?: string;
 }
 
 export interface JudgeOptions {
@@ -128,8 +136,7 @@ export function createGradingJudge(
           verdict,
           orders: [verdict, verdict],
           preference: null,
-          retries: a.retries + b.retries,
-          ...(a.texts === undefined || b.texts === undefined ? {} : { texts: [...a.texts, ...b.texts] }),
+          ...joinRemarks(a, b),
           grades: [a.score, b.score],
         };
       });
@@ -137,13 +144,15 @@ export function createGradingJudge(
   };
 }
 
-/** What one question with two answers in a fixed order gave: 1 the first is better, 0 the second, .5 a tie, null nothing. */
+/** What one question with two answers in a fixed order gave. */
 export interface OrderedJudgement {
   readonly verdict: "first" | "second" | "tie" | null;
   /** How probable it is that the first is better; null where only a verdict came. */
   readonly preference: number | null;
   readonly retries: number;
-  readonly text?: string;
+  readonly texts?: readonly string[];
+  readonly mass?: number;
+  readonly problem?: string;
 }
 
 /** A judge out of something that compares two answers in a given order: every pair is asked in both. */
@@ -184,11 +193,23 @@ export function createComparingJudge(judge: {
           verdict: combineOrders(...orders),
           orders,
           preference: one.preference === null || two.preference === null ? null : (one.preference + 1 - two.preference) / 2,
-          retries: one.retries + two.retries,
-          ...(one.text === undefined || two.text === undefined ? {} : { texts: [one.text, two.text] }),
+          ...joinRemarks(one, two),
         };
       });
     },
+  };
+}
+
+type Remarks = Pick<Comparison, "retries" | "texts" | "mass" | "problem">;
+
+/** What two answers of a judge left beside their verdicts. */
+function joinRemarks(one: Remarks, two: Remarks): Remarks {
+  const problem = one.problem ?? two.problem;
+  return {
+    retries: one.retries + two.retries,
+    ...(one.texts === undefined || two.texts === undefined ? {} : { texts: [...one.texts, ...two.texts] }),
+    ...(one.mass === undefined || two.mass === undefined ? {} : { mass: Math.min(one.mass, two.mass) }),
+    ...(problem === undefined ? {} : { problem }),
   };
 }
 
