@@ -78,6 +78,7 @@ export function watchBackend(backend: Backend, beforeTaking: (bytes: number) => 
         release: () => executable.release(),
       };
     },
+    trim: () => backend.trim(),
     close: () => backend.close(),
   };
 }

@@ -36,5 +36,10 @@ export interface Backend {
   write(buffer: DeviceBuffer, data: TensorData): Promise<void>;
   read(buffer: DeviceBuffer): Promise<TensorData>;
   compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
+  /**
+   * Gives memory back that runs have left behind for the next ones: worth its while between phases that need it for other things
+   * (sampling, learning), as the next run has to ask for it again.
+   */
+  trim(): Promise<void>;
   close(): void;
 }

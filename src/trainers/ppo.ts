@@ -123,8 +123,11 @@ async function train(
           ...episode,
           score: penalizeMissingEnd(scaled[i], episode.ended, config.missing_eos_penalty),
         }));
-        const metrics = await learner.update(samples, { update, learningRate, klCoef: controller.coefficient });
+        // The weights are about to change: what was packed of them for sampling makes room for the update's gradients.
         generator.refresh();
+        await backend.trim();
+        const metrics = await learner.update(samples, { update, learningRate, klCoef: controller.coefficient });
+        await backend.trim();
         episodes += batchSize;
         if ((update - 1) % sampleEvery === 0) {
           tracker.samples(
