@@ -15,15 +15,20 @@ export const commands: { readonly [name: string]: Entry } = {
   sft: { summary: "fine-tune a language model on texts, completions or conversations", load: () => import("./commands/sft.ts") },
   reward: { summary: "train a reward model on pairs of a chosen and a rejected completion", load: () => import("./commands/reward.ts") },
   ppo: { summary: "tune a model by PPO against a reward model, rules, a module or a service", load: () => import("./commands/ppo.ts") },
+  dpo: {
+    summary: "tune a model on pairs of a chosen and a rejected completion (DPO and its relatives)",
+    load: () => import("./commands/dpo.ts"),
+  },
   generate: { summary: "complete prompts", load: () => import("./commands/generate.ts") },
   chat: { summary: "talk with a model in the terminal", load: () => import("./commands/chat.ts") },
   logprobs: { summary: "log-probabilities of given texts, or scores of a reward model", load: () => import("./commands/logprobs.ts") },
+  serve: { summary: "answer programs by OpenAI's protocol with a model", load: () => import("./commands/serve.ts") },
   doctor: { summary: "test this machine, or a recipe before it is run", load: () => import("./commands/doctor.ts") },
 };
 
 /** Named in spar's interface, and not there yet. */
 export const plannedCommands: ReadonlySet<string> = new Set(
-  "grpo rloo dpo kto orpo cpo online-dpo raft self-rewarding spin eval judge label label-studio ui serve export submit".split(" "),
+  "grpo rloo kto orpo cpo online-dpo raft self-rewarding spin eval judge label label-studio ui export submit".split(" "),
 );
 
 /** The text of `spar --help`. */

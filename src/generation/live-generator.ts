@@ -104,7 +104,7 @@ export function createLiveGenerator(model: LanguageModel, backend: Backend, opti
   };
   const isGone = ({ request }: Ticket): boolean => isClosed || request.signal?.aborted === true;
   const dropGone = (batch: RunningBatch): void => {
-    for (const ticket of [...tickets.values()]) {
+    for (const ticket of tickets.values()) {
       if (!isGone(ticket)) continue;
       batch.remove(ticket.row);
       waiting = waiting.filter((other) => other !== ticket);

@@ -1,0 +1,4 @@
+export type { ServedModel } from "./completion-service.ts";
+export { isLoopback } from "./guard.ts";
+export { listen, type ListenOptions, type RunningServer } from "./listen.ts";
+export { createOpenAIApp, type AppOptions } from "./openai-app.ts";
