@@ -26,7 +26,20 @@ export {
   type OrderedJudgement,
   type Verdict,
 } from "./judge.ts";
+export { createJudge, loadHumanLabels, parseJudgeSpec, type CreateJudgeOptions, type JudgeSpec } from "./judges/create-judge.ts";
+export { chooseMajority, createHumanJudge, type HumanLabels } from "./judges/human-judge.ts";
+export {
+  comparisonColumns,
+  holdsComparison,
+  parseAnswer,
+  parseComparison,
+  parseLabelledComparison,
+  type LabelledAnswer,
+  type LabelledComparison,
+} from "./judges/labelled-row.ts";
 export { createModelJudge, type ModelJudgeOptions } from "./judges/model-judge.ts";
+export { createOpenAIJudge, type OpenAIJudgeOptions } from "./judges/openai-judge.ts";
+export { createRewardJudge } from "./judges/reward-judge.ts";
 export { loadRubric, parseRubric } from "./judges/rubric-file.ts";
 export { checkRubric, parseJudgement, renderRubric, type Rubric } from "./judges/rubric.ts";
 export { createModelReward, loadModelReward } from "./model-reward.ts";

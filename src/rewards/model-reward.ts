@@ -33,7 +33,14 @@ export async function loadModelReward(
     name = folder,
     tokenizer,
     batchSize,
-  }: { readonly name?: string; readonly tokenizer?: Tokenizer | undefined; readonly batchSize?: number | undefined } = {},
+    encodeTexts = false,
+  }: {
+    readonly name?: string;
+    readonly tokenizer?: Tokenizer | undefined;
+    readonly batchSize?: number | undefined;
+    /** For rows that hold texts only: they are tokenised here, whatever `tokenizer` is. */
+    readonly encodeTexts?: boolean;
+  } = {},
 ): Promise<RewardFunction> {
   if (!hasScoreHead(await readModelConfig(folder))) {
     throw new SparError(
@@ -45,7 +52,7 @@ export async function loadModelReward(
   const own = await loadTokenizer(folder);
   const model = await loadModel(folder, backend, { head: "score" });
   const scorer = createRewardScorer(model, backend, batchSize === undefined ? {} : { batchSize });
-  const same = tokenizer === undefined || sameVocabulary(own, tokenizer);
+  const same = !encodeTexts && (tokenizer === undefined || sameVocabulary(own, tokenizer));
   const reward = createModelReward(scorer, same ? { name } : { name, encode: (row) => encodeRow(own, row) });
   return {
     ...reward,

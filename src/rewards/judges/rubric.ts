@@ -55,7 +55,7 @@ export function parseJudgement(text: string, rubric: Rubric): number | null {
   const word = leadWord(rubric);
   let rest = text;
   if (word !== "") {
-    const pattern = new RegExp(`(?<![\\p{L}\\p{N}])${escapePattern(word)}[ \\t*_]*[:=]`, "giu");
+    const pattern = new RegExp(`(?<![\\p{L}\\p{N}])${escapePattern(word)}["' \\t*_]*[:=]`, "giu");
     const last = [...text.matchAll(pattern)].at(-1);
     if (last === undefined) return null;
     rest = text.slice(last.index + last[0].length);
@@ -103,7 +103,7 @@ export function parseJsonJudgement(text: string, rubric: Rubric): number | null 
     return null;
   }
   if (typeof value !== "object" || value === null) return null;
-  const said = (value as { [key: string]: unknown })[leadWord(rubric)];
+  const said = (value as { [key: string]: unknown })[leadWord(rubric) || "judgement"];
   if (typeof said === "number") return rubric.kind === "grade" && said >= rubric.range[0] && said <= rubric.range[1] ? said : null;
   if (typeof said !== "string") return null;
   return (rubric.kind === "grade" ? parseScore(said.trim(), rubric.range) : null) ?? matchAnswer(said.trim(), rubric);
