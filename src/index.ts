@@ -1,7 +1,7 @@
 /** spar's front door. What is not named here is internal and may change without notice. */
 
 // Trainers and their configurations
-export { pretrain, trainPPO, trainReward, trainSFT, type TrainingContext, type TrainingOutcome } from "./trainers/index.ts";
+export { pretrain, trainDPO, trainPPO, trainReward, trainSFT, type TrainingContext, type TrainingOutcome } from "./trainers/index.ts";
 // … and the parts for training loops of one's own
 export {
   batchScoredRows,
@@ -12,7 +12,15 @@ export {
   type StepGraph,
   type Trainable,
 } from "./trainers/index.ts";
-export { configSchemas, type Method, type PPOConfig, type PretrainConfig, type RewardConfig, type SFTConfig } from "./trainers/configs.ts";
+export {
+  configSchemas,
+  type DPOConfig,
+  type Method,
+  type PPOConfig,
+  type PretrainConfig,
+  type RewardConfig,
+  type SFTConfig,
+} from "./trainers/configs.ts";
 export { loadRecipe, runRecipe, type ResolvedRecipe } from "./recipes/index.ts";
 
 // Models, tokenizers, checkpoints

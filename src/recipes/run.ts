@@ -21,7 +21,7 @@ import { claimOutputDirectory, makeOutputDirectory, readLastMetrics } from "./ou
 
 /** Calls the training function of the recipe's method; nothing else of the run is touched. */
 export async function trainMethod(recipe: ResolvedRecipe, context: TrainingContext): Promise<TrainingOutcome> {
-  const { pretrain, trainPPO, trainReward, trainSFT } = await import("../trainers/index.ts");
+  const { pretrain, trainDPO, trainPPO, trainReward, trainSFT } = await import("../trainers/index.ts");
   switch (recipe.method) {
     case "pretrain":
       return pretrain(recipe.config, context);
@@ -31,6 +31,8 @@ export async function trainMethod(recipe: ResolvedRecipe, context: TrainingConte
       return trainReward(recipe.config, context);
     case "ppo":
       return trainPPO(recipe.config, context);
+    case "dpo":
+      return trainDPO(recipe.config, context);
   }
 }
 

@@ -157,6 +157,17 @@ export function optionalChoiceField<const C extends readonly string[]>(choices: 
   return defineField(z.preprocess(coerceNull, z.enum(choices).nullable()), info);
 }
 
+/** One of the choices, or several. */
+export function choiceListField<const C extends readonly string[]>(choices: C, initial: readonly C[number][], description: string) {
+  const expects = `one or more of ${choices.join(", ")}`;
+  const info: FieldInfo = { kind: "list", nullable: false, expects, description, default: initial };
+  const coerce = (value: unknown) => {
+    const list = coerceJson(value);
+    return typeof list === "string" ? list.split(",").map((item) => item.trim()) : list;
+  };
+  return defineField(z.preprocess(coerce, z.array(z.enum(choices)).min(1)), info);
+}
+
 export function textListField(initial: readonly string[], description: string) {
   const info: FieldInfo = { kind: "list", nullable: false, expects: "a list of texts", description, default: initial };
   const coerce = (value: unknown) => {

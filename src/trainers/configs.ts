@@ -1,6 +1,7 @@
 /** Door to the methods' config schemas and the types around training: recipes and help texts need them without loading any trainer. */
 
 import type * as z from "zod";
+import { dpoConfigSchema } from "./dpo-config.ts";
 import { pretrainConfigSchema } from "./pretrain-config.ts";
 import { ppoConfigSchema } from "./ppo-config.ts";
 import { rewardConfigSchema } from "./reward-config.ts";
@@ -11,6 +12,7 @@ export const configSchemas = {
   sft: sftConfigSchema,
   reward: rewardConfigSchema,
   ppo: ppoConfigSchema,
+  dpo: dpoConfigSchema,
 };
 
 export type Method = keyof typeof configSchemas;
@@ -18,6 +20,7 @@ export type MethodConfigs = { [M in Method]: z.output<(typeof configSchemas)[M]>
 
 export { getFieldInfo, type FieldInfo } from "./config-fields.ts";
 export { defaultWhenNull, ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } from "./compatible-keys.ts";
+export { dpoConfigSchema, type DPOConfig } from "./dpo-config.ts";
 export { pretrainConfigSchema, type PretrainConfig } from "./pretrain-config.ts";
 export { ppoConfigSchema, type PPOConfig } from "./ppo-config.ts";
 export { rewardConfigSchema, type RewardConfig } from "./reward-config.ts";

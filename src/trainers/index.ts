@@ -1,4 +1,5 @@
 export { pretrain } from "./pretrain.ts";
+export { trainDPO } from "./dpo.ts";
 export { trainPPO } from "./ppo.ts";
 export { trainReward } from "./reward.ts";
 export { trainSFT } from "./sft.ts";

@@ -3,18 +3,18 @@
  *
  *   L = mean over pairs of −log σ(r_chosen − r_rejected − margin) + c·(r_chosen + r_rejected)²
  *
- * A pair is one row [prompt | chosen | rejected]: both answers see the prompt and not each other, so the prompt is
- * computed once, and the scores are those of two rows.
+ * A pair is one row [prompt | chosen | rejected] (pair-batch.ts), and the scores are those of two rows.
  */
 import { preparePairs, type PreparedRows, type TokenizedPair } from "../data/index.ts";
 import { measureRewardAccuracy } from "../evaluation/index.ts";
 import { bradleyTerry } from "../losses/index.ts";
-import { batchRows, scoreHead, type LanguageModel, type SequenceRow } from "../models/index.ts";
+import { batchRows, scoreHead, type LanguageModel } from "../models/index.ts";
 import { createFullSequence, createParameters } from "../nn/index.ts";
 import { bucketLength, bucketRows } from "../runtime/index.ts";
 import { gather, input, slice, type TensorData } from "../tensor/index.ts";
 import { nonFiniteLoss } from "./non-finite.ts";
 import { createOptimizer, optimizerConfig } from "./optimizer.ts";
+import { countPairTokens, pairRow } from "./pair-batch.ts";
 import type { RewardConfig } from "./reward-config.ts";
 import { createRowStream } from "./row-stream.ts";
 import { createStepProgram, type StepGraph } from "./step-program.ts";
@@ -77,7 +77,7 @@ async function train(config: RewardConfig, context: TrainingContext, training: T
           if (!Number.isFinite(result.loss)) throw nonFiniteLoss(result.loss, indices, rows);
           loss += result.loss;
           for (const [name, value] of Object.entries(describeScores(result))) metrics[name] = (metrics[name] ?? 0) + value / batches.length;
-          for (const pair of pairs) tokens += 2 * pair.promptIds.length + pair.chosenIds.length + pair.rejectedIds.length;
+          for (const pair of pairs) tokens += countPairTokens(pair);
         }
         const gradNorm = await optimizer.update(learningRate);
         seenTokens += tokens;
@@ -158,15 +158,7 @@ interface PairBatch {
 
 /** One row a pair; both answers continue the prompt's positions. Margins are 0 where the data has none. */
 export function batchPairs(pairs: readonly TokenizedPair[], maxPositions: number, weight: number): PairBatch {
-  const rows: SequenceRow[] = pairs.map(({ promptIds, chosenIds, rejectedIds }) => {
-    const prompt = promptIds.length;
-    const answers = [chosenIds, rejectedIds];
-    return {
-      ids: [...promptIds, ...chosenIds, ...rejectedIds],
-      segments: [...promptIds.map(() => 0), ...answers.flatMap((ids, i) => ids.map(() => i + 1))],
-      positions: [...promptIds.keys(), ...answers.flatMap((ids) => ids.map((_, t) => prompt + t))],
-    };
-  });
+  const rows = pairs.map(pairRow);
   const batch = bucketRows(rows.length);
   const longest = Math.max(...rows.map((row) => row.ids.length));
   // A row holds two answers, so it may be longer than the model's positions, which restart for the second.
