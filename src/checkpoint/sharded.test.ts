@@ -61,7 +61,7 @@ test("folders without safetensors say what is there and what to do", async () =>
     hint: expect.stringContaining("save_pretrained"),
   });
   await expect(openWeights(await createFolder({ "m.gguf": "" }))).rejects.toMatchObject({ code: "checkpoint/gguf" });
-  await expect(openWeights(join(await createFolder({ "m.gguf": "" }), "m.gguf"))).rejects.toMatchObject({ code: "checkpoint/gguf" });
+  await expect(openWeights(join(await createFolder({ "m.gguf": "" }), "m.gguf"))).rejects.toMatchObject({ code: "checkpoint/malformed" });
   await expect(openWeights(await createFolder({ "config.json": "{}" }))).rejects.toMatchObject({ code: "checkpoint/no-weights" });
   await expect(openWeights(join(root, "nowhere"))).rejects.toMatchObject({ code: "file/not-found" });
 });

@@ -140,7 +140,8 @@ function checkSupported(read: Reader, headDim: number, file: string): void {
 
 function readRope(read: Reader, headDim: number, ropeFactors: Float32Array | undefined, file: string): RawConfig {
   const theta = shorten(read.number("rope.freq_base") ?? 10000);
-  if (ropeFactors !== undefined) return readLlama3Rope(theta, headDim, ropeFactors, file);
+  if (ropeFactors !== undefined)
+    return readLlama3Rope(theta, headDim, ropeFactors, read.number("rope.scaling.original_context_length") ?? 8192, file);
   const factor = read.number("rope.scaling.factor") ?? read.number("rope.scale_linear") ?? 1;
   const type = read.value("rope.scaling.type") ?? (factor === 1 ? "none" : "linear");
   if (type === "none") return { rope_theta: theta, rope_type: "default" };
@@ -149,8 +150,8 @@ function readRope(read: Reader, headDim: number, ropeFactors: Float32Array | und
 }
 
 /** Llama 3.1's scaling stands in the file as what it makes of each frequency; the settings are those of all its models. */
-function readLlama3Rope(theta: number, headDim: number, factors: Float32Array, file: string): RawConfig {
-  const settings = { factor: shorten(Math.max(...factors)), lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositions: 8192 };
+function readLlama3Rope(theta: number, headDim: number, factors: Float32Array, original: number, file: string): RawConfig {
+  const settings = { factor: shorten(Math.max(...factors)), lowFreqFactor: 1, highFreqFactor: 4, originalMaxPositions: original };
   const plain = ropeFrequencies({ theta, scaling: { type: "default" } }, headDim);
   const scaled = ropeFrequencies({ theta, scaling: { type: "llama3", ...settings } }, headDim);
   if (factors.length !== plain.length || factors.some((factor, i) => Math.abs((factor * scaled[i]!) / plain[i]! - 1) > 1e-4))
@@ -161,7 +162,7 @@ function readLlama3Rope(theta: number, headDim: number, factors: Float32Array, f
     factor: settings.factor,
     low_freq_factor: 1,
     high_freq_factor: 4,
-    original_max_position_embeddings: 8192,
+    original_max_position_embeddings: original,
   };
 }
 
