@@ -13,6 +13,10 @@ const runs = [
   { name: "sft", method: "sft", model: "stories260K" },
   { name: "sft_accumulate", method: "sft", model: "stories260K" },
   { name: "reward", method: "reward", model: "stories260K-score" },
+  // The project's own folder has some of these.
+  ..."dpo alpha aot aot_unpaired apo_down apo_zero bco_pair discopop exo_pair forward_kl hinge ipo js ld_alpha mixed nca_pair robust sigmoid_norm sppo_hard weighting"
+    .split(" ")
+    .map((name) => ({ name: name === "dpo" ? name : `dpo_${name}`, method: "dpo", model: "stories260K" }) as const),
 ] as const;
 
 const readRows = async (path: string): Promise<{ [key: string]: number }[]> =>
@@ -57,6 +61,12 @@ save_strategy: "no"
         close("grad_norm", 1e-3);
         close("learning_rate", 1e-6);
         close("num_tokens", 1e-9);
+        for (const key of Object.keys(expected).filter((name) => name.startsWith("rewards/"))) {
+          const difference = Math.abs(ours[i][key] - expected[key]);
+          const bound = Math.max(1e-4, 1e-3 * Math.abs(expected[key]));
+          expect(difference, `${key} at step ${i + 1}: ${ours[i][key]} against ${expected[key]}`).toBeLessThan(bound);
+        }
+        for (const key of ["logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected"]) if (key in expected) close(key, 1e-4);
         for (const key of ["entropy", "mean_token_accuracy", "accuracy", "margin", "min_reward", "mean_reward", "max_reward"])
           if (key in expected) close(key, 2e-3);
       }
