@@ -1,4 +1,8 @@
+export { cohenKappa, fleissKappa, intervalOfClusters, measureAgreement, type Agreement, type JudgedComparison } from "./agreement.ts";
+export { renderCalibration } from "./calibration-chart.ts";
+export { measureCalibration, type Calibration, type CalibrationBin } from "./calibration.ts";
 export { bootstrapInterval, intervalOfShare, type Interval } from "./interval.ts";
+export { summariseComparisons, summariseGrades, type ComparisonSummary, type GradeSummary } from "./judge-summary.ts";
 export { computePerplexity } from "./perplexity.ts";
 export { correlate, measureRewardAccuracy, type ScoredPairs } from "./reward-accuracy.ts";
 export { measureSentiment, positiveFrom, type SentimentReport } from "./sentiment.ts";
