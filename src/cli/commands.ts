@@ -23,12 +23,13 @@ export const commands: { readonly [name: string]: Entry } = {
   chat: { summary: "talk with a model in the terminal", load: () => import("./commands/chat.ts") },
   logprobs: { summary: "log-probabilities of given texts, or scores of a reward model", load: () => import("./commands/logprobs.ts") },
   serve: { summary: "answer programs by OpenAI's protocol with a model", load: () => import("./commands/serve.ts") },
+  judge: { summary: "grade or compare answers, or measure a judge against people", load: () => import("./commands/judge.ts") },
   doctor: { summary: "test this machine, or a recipe before it is run", load: () => import("./commands/doctor.ts") },
 };
 
 /** Named in spar's interface, and not there yet. */
 export const plannedCommands: ReadonlySet<string> = new Set(
-  "grpo rloo kto orpo cpo online-dpo raft self-rewarding spin eval judge label label-studio ui export submit".split(" "),
+  "grpo rloo kto orpo cpo online-dpo raft self-rewarding spin eval label label-studio ui export submit".split(" "),
 );
 
 /** The text of `spar --help`. */

@@ -1,4 +1,5 @@
 export { cohenKappa, fleissKappa, intervalOfClusters, measureAgreement, type Agreement, type JudgedComparison } from "./agreement.ts";
+export { concludeAgreement, listAgreement, renderAgreementReport, type AgreementReport } from "./agreement-report.ts";
 export { renderCalibration } from "./calibration-chart.ts";
 export { measureCalibration, type Calibration, type CalibrationBin } from "./calibration.ts";
 export { bootstrapInterval, intervalOfShare, type Interval } from "./interval.ts";
