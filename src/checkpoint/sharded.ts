@@ -1,7 +1,7 @@
-import { readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { SparError } from "../internal/errors.ts";
-import { isGgufPath } from "../internal/gguf-file.ts";
+import { isGgufFile } from "../internal/gguf-file.ts";
 import { DTYPE_BYTES, type StorageDType } from "./dtype.ts";
 import { explainFileError } from "./file-error.ts";
 import { openGguf } from "./gguf.ts";
@@ -16,7 +16,7 @@ const INDEX = "model.safetensors.index.json";
  * opened too; its tensors keep the names and the layout that they have in the file.
  */
 export async function openWeights(folder: string): Promise<WeightSource> {
-  if (isGgufPath(folder) && !(await isFolder(folder))) return openGguf(folder);
+  if (await isGgufFile(folder)) return openGguf(folder);
   let files: string[];
   try {
     files = await readdir(folder);
@@ -26,13 +26,6 @@ export async function openWeights(folder: string): Promise<WeightSource> {
   if (files.includes(SINGLE)) return openSafetensors(join(folder, SINGLE));
   if (files.includes(INDEX)) return openShards(folder);
   throw refuseFolder(folder, files);
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => stats.isDirectory(),
-    () => false,
-  );
 }
 
 function refuseFolder(folder: string, files: readonly string[]): SparError {

@@ -14,7 +14,7 @@ export type OpenModel = {
   close(): void;
 };
 
-/** A folder or hub id → its folder, downloading with progress where it must. */
+/** A folder, .gguf file or hub id → its folder or file, downloading with progress where it must. */
 export async function resolveModelFolder(idOrPath: string, io: CommandIO): Promise<string> {
   const { resolveModel } = await import("../hub/index.ts");
   let shown = false;

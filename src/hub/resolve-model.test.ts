@@ -168,6 +168,21 @@ describe("models", () => {
     expect(server!.requests).toHaveLength(1);
   });
 
+  test("only GGUF: one is taken, of several none", async () => {
+    const one = await createFolder("one", { "README.md": "# One", "m.Q8_0.gguf": "GGUF" });
+    const two = await createFolder("two", { "m.Q8_0.gguf": "GGUF", "m.Q4_0.gguf": "GGUF" });
+    const settings = await start({ models: { "org/one": one, "org/two": two } });
+    const path = await resolveModel("org/one", { settings });
+    expect(path.endsWith("m.Q8_0.gguf")).toBe(true);
+    expect(await readFile(path, "utf8")).toBe("GGUF");
+    expect(await readdir(dirname(path))).toEqual(["m.Q8_0.gguf"]);
+    expect(await resolveModel("org/one", { settings: { ...settings, offline: true } })).toBe(path);
+    expect(await refused("org/two", settings)).toMatchObject({
+      code: "hub/no-safetensors",
+      message: expect.stringContaining("several GGUF files (2"),
+    });
+  });
+
   test("half in the cache and offline; a cache that cannot be written", async () => {
     const settings = await start({ models: { "org/tiny": await createFolder("tiny", model) } });
     await resolveModel("org/tiny", { settings, allowPatterns: ["config.json"] });

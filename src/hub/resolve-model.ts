@@ -1,4 +1,5 @@
 import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
 import { describeRepo, type Repo, type RepoKind } from "./client.ts";
 import { readHubSettings, type HubSettings } from "./settings.ts";
@@ -18,7 +19,7 @@ const OTHERS = /^[^/]+\.(json|jinja|txt)$|^additional_chat_templates\/[^/]+\.jin
 
 /**
  * The folder of a model: a folder is itself (a .gguf file too), `org/name[@revision]` is downloaded into the cache it
- * shares with Python. Throws `hub/…` with a hint for gated, missing, private, offline and broken ones.
+ * shares with Python. A repository whose only weights are one .gguf file gives that file's path. Throws `hub/…` with a hint for gated, missing, private, offline and broken ones.
  * @param options.allowPatterns names with `*`, instead of the files a model needs
  */
 export async function resolveModel(
@@ -36,7 +37,13 @@ export async function resolveModel(
     );
     return snapshot.folder;
   }
-  if (!snapshot.paths.some((path) => WEIGHTS.test(path) && path.endsWith(".safetensors"))) throw refuseWeights(repo, snapshot);
+  if (!snapshot.paths.some((path) => WEIGHTS.test(path) && path.endsWith(".safetensors"))) {
+    // A repository of GGUF files holds one for each quantisation; which to take is not ours to guess.
+    const [gguf, ...others] = snapshot.paths.filter((path) => /^[^/]+\.gguf$/.test(path));
+    if (gguf === undefined || others.length > 0) throw refuseWeights(repo, snapshot);
+    await snapshot.download([gguf], options.onProgress);
+    return join(snapshot.folder, gguf);
+  }
   await snapshot.download(
     snapshot.paths.filter((path) => WEIGHTS.test(path) || OTHERS.test(path)),
     options.onProgress,
@@ -57,12 +64,14 @@ function refuseWeights(repo: Repo, { paths, cached, folder }: Snapshot): SparErr
     pickle !== undefined
       ? `only ${pickle}, a Python pickle`
       : gguf !== undefined
-        ? `only ${gguf}; GGUF files cannot be read yet`
+        ? `several GGUF files (${paths.filter((path) => path.endsWith(".gguf")).length}: ${gguf} …)`
         : "no weights";
   return new SparError("hub/no-safetensors", `Downloading ${describeRepo(repo)}: expected model.safetensors, found ${found}.`, {
     hint:
       pickle === undefined
-        ? "Choose a model that has safetensors."
+        ? gguf === undefined
+          ? "Choose a model that has safetensors."
+          : "Download one of them and give its path, or choose a model that has safetensors."
         : "See whether a revision such as refs/pr/1 has safetensors, or convert it once with Python: AutoModel….from_pretrained(id).save_pretrained(folder).",
   });
 }

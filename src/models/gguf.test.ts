@@ -148,9 +148,9 @@ describe("each architecture", () => {
       const model = await loadModel(await convert(name), backend);
       expect([...model.parameters.keys()].sort()).toEqual([...original.parameters.keys()].sort());
       for (const [parameter, buffer] of original.parameters) expect(model.parameters.get(parameter)!.host, parameter).toEqual(buffer.host);
-      const settings = ({ raw: _, ...config }: LanguageModel["config"]) => config;
-      const initializer = { initializerRange: expect.any(Number) as number };
-      expect(settings(model.config)).toEqual({ ...settings(original.config), ...initializer });
+      // Everything but what was read, and the spread of fresh weights, which the file does not hold.
+      const settings = ({ config }: LanguageModel) => ({ ...config, raw: undefined, initializerRange: undefined });
+      expect(settings(model)).toEqual(settings(original));
       freeModel(original);
       freeModel(model);
     },

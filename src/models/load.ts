@@ -1,9 +1,9 @@
 /** Hugging Face folder or GGUF file → model. */
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { explainFileError, openWeights, type WeightSource } from "../checkpoint/index.ts";
 import { SparError } from "../internal/errors.ts";
-import { isGgufPath, loadGgufHeader } from "../internal/gguf-file.ts";
+import { isGgufFile, loadGgufHeader } from "../internal/gguf-file.ts";
 import { Random } from "../internal/rng.ts";
 import type { Backend, DeviceBuffer } from "../runtime/index.ts";
 import { sameShape, type Shape } from "../tensor/index.ts";
@@ -33,17 +33,6 @@ export async function readModelConfig(folder: string): Promise<RawConfig> {
 /** What a .gguf file says in generation_config.json's place; undefined for a folder. */
 export async function readGgufGenerationConfig(path: string): Promise<RawConfig | undefined> {
   return (await isGgufFile(path)) ? parseGgufGenerationConfig(await loadGgufHeader(path)) : undefined;
-}
-
-/** A model may be one .gguf file; a folder may be called so too. */
-async function isGgufFile(path: string): Promise<boolean> {
-  return (
-    isGgufPath(path) &&
-    (await stat(path).then(
-      (stats) => !stats.isDirectory(),
-      () => false,
-    ))
-  );
 }
 
 async function readGgufConfig(path: string): Promise<RawConfig> {

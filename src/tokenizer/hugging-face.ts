@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
-import { isGgufPath, loadGgufHeader } from "../internal/gguf-file.ts";
+import { isGgufFile, loadGgufHeader } from "../internal/gguf-file.ts";
 import { createChatTemplate, type ChatMessage, type ChatTemplateOptions } from "./chat-template.ts";
 import { createDecoder } from "./decoder.ts";
 import { createEncoder } from "./encoder.ts";
@@ -47,14 +47,13 @@ const MORE_TEMPLATES = "additional_chat_templates";
 
 /** Loads the tokenizer of a model folder: tokenizer.json, or GPT-2's older vocab.json and merges.txt; or of a .gguf file. */
 export async function loadTokenizer(folder: string): Promise<Tokenizer> {
+  if (await isGgufFile(folder)) return loadGgufTokenizer(folder);
   const names = await readdir(folder).catch((cause: unknown) => {
-    if (isGgufPath(folder) && isNotAFolder(cause)) return undefined;
     throw new SparError("tokenizer/missing", `Loading a tokenizer: the folder ${folder} cannot be read.`, {
       hint: "Check the path.",
       cause,
     });
   });
-  if (names === undefined) return createTokenizer(convertGgufTokenizer((await loadGgufHeader(folder)).metadata, folder), { folder });
   const files: { [name: string]: string } = {};
   for (const name of FILES) if (names.includes(name)) files[name] = await readFile(join(folder, name), "utf8");
   if (names.includes(MORE_TEMPLATES)) {
@@ -82,8 +81,12 @@ export async function loadTokenizer(folder: string): Promise<Tokenizer> {
   return createTokenizer({ ...files, "tokenizer.json": tokenizerJson }, { modelConfig: model, folder });
 }
 
-function isNotAFolder(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOTDIR";
+async function loadGgufTokenizer(path: string): Promise<Tokenizer> {
+  const { metadata } = await loadGgufHeader(path).catch((cause: unknown) => {
+    if (cause instanceof SparError) throw cause;
+    throw new SparError("tokenizer/missing", `Loading a tokenizer: the file ${path} cannot be read.`, { hint: "Check the path.", cause });
+  });
+  return createTokenizer(convertGgufTokenizer(metadata, path), { folder: path });
 }
 
 /** Writes the tokenizer's files, as they were read. Call it inside a folder that is written atomically. */

@@ -87,7 +87,7 @@ export type SharedDefaults = {
 export function createTrainingArguments(defaults: SharedDefaults) {
   return {
     // The model
-    model_name_or_path: optionalTextField("Model to start from: a folder or a hub id (`org/name`, `org/name@revision`)."),
+    model_name_or_path: optionalTextField("Model to start from: a folder, a .gguf file or a hub id (`org/name`, `org/name@revision`)."),
     model_revision: textField("main", "Branch, tag or commit of a hub model."),
     dtype: choiceField(
       ["auto", "float32", "bfloat16", "float16"],

@@ -23,25 +23,28 @@ export interface SparOptions {
   readonly env?: { readonly [name: string]: string };
   /** What runs in front of node: `setpriv …`. */
   readonly wrapper?: readonly string[];
+  /** What stands on standard input; without it there is none. */
+  readonly input?: string;
 }
 
-export function startSpar(args: readonly string[], { cwd, env = {}, wrapper = [] }: SparOptions = {}): Running {
+export function startSpar(args: readonly string[], { cwd, env = {}, wrapper = [], input }: SparOptions = {}): Running {
   const [command, ...rest] = [...wrapper, process.execPath, cli, ...args];
   const child = spawn(command, rest, {
     env: { ...process.env, ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     ...(cwd === undefined ? {} : { cwd }),
   });
+  child.stdin?.end(input);
   let [stdout, stderr] = ["", ""];
   const waiting: { text: string; resolve: () => void; reject: (error: Error) => void }[] = [];
   const look = (): void => {
     for (const entry of waiting) if ((stdout + stderr).includes(entry.text)) entry.resolve();
   };
-  child.stdout.setEncoding("utf8").on("data", (text: string) => {
+  child.stdout?.setEncoding("utf8").on("data", (text: string) => {
     stdout += text;
     look();
   });
-  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
     stderr += text;
     look();
   });

@@ -30,7 +30,9 @@ export async function parseChatArguments(args: string[], io: CommandIO): Promise
     examples,
     io,
   );
-  commandline.requiredOption("--model <model>", "a model: a folder or a hub id").option("--system <text>", "the system message");
+  commandline
+    .requiredOption("--model <model>", "a model: a folder, a .gguf file or a hub id")
+    .option("--system <text>", "the system message");
   addSamplingOptions(commandline);
   return parseCommandline(commandline, args) ? commandline.opts<ChatArguments>() : undefined;
 }

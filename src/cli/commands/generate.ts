@@ -29,7 +29,7 @@ const examples = [
 /** Undefined when help was asked for and shown. */
 export async function parseGenerateArguments(args: string[], io: CommandIO): Promise<GenerateArguments | undefined> {
   const commandline = await createCommandline("generate", "Completes prompts with a language model.", examples, io);
-  commandline.requiredOption("--model <model>", "a model: a folder or a hub id");
+  commandline.requiredOption("--model <model>", "a model: a folder, a .gguf file or a hub id");
   addRepeatedOption(commandline, "--prompt <text>", "a prompt");
   commandline.option("--prompts <file>", "JSON lines of {prompt}, text or messages; - reads standard input");
   addSamplingOptions(commandline);

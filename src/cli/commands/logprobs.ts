@@ -30,7 +30,7 @@ export async function parseLogprobsArguments(args: string[], io: CommandIO): Pro
   commandline
     .usage("--model MODEL FILE.jsonl [options]")
     .argument("<file>", "JSON lines; - reads standard input")
-    .requiredOption("--model <model>", "a model: a folder or a hub id")
+    .requiredOption("--model <model>", "a model: a folder, a .gguf file or a hub id")
     .option("--batch-size <n>", "rows computed at the same time", numberArgument("--batch-size", { integer: true, min: 1 }), 8);
   if (!parseCommandline(commandline, args)) return undefined;
   return { ...commandline.opts<Omit<LogprobsArguments, "file">>(), file: commandline.args[0]! };
