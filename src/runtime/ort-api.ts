@@ -83,6 +83,7 @@ export interface OrtApi {
  * and functions made from raw pointers do not keep the handle alive.
  */
 const loaded = new Map<string, { api: OrtApi; handle: unknown }>();
+const libraries: unknown[] = [];
 
 /**
  * Loads a library and its functions. Throws `runtime/missing-koffi` (the FFI's own binary is not there),
@@ -92,10 +93,28 @@ export function loadOrtApi(libraryPath: string, loadKoffi: () => Koffi = require
   const known = loaded.get(libraryPath);
   if (known !== undefined) return known.api;
   const koffi = openKoffi(loadKoffi);
+  returnLargeBlocks(koffi);
   const handle = openLibrary(koffi, libraryPath);
   const api = bindApi(koffi, handle, libraryPath);
   loaded.set(libraryPath, { api, handle });
   return api;
+}
+
+/**
+ * glibc keeps freed blocks of up to 32 MB for later, in a heap for each thread: weights packed for one phase of a run then stay
+ * through the next one, half a gigabyte with GPT-2. Above a megabyte they go back to the system at once. Other C libraries
+ * have no such setting, and are left alone.
+ */
+function returnLargeBlocks(koffi: Koffi): void {
+  const mmapThreshold = -3;
+  if (process.platform !== "linux") return;
+  try {
+    const library = koffi.load("libc.so.6");
+    (library.func("mallopt", "int", ["int", "int"]) as (parameter: number, value: number) => number)(mmapThreshold, 2 ** 20);
+    libraries.push(library);
+  } catch {
+    // A C library without it: more memory stays with the process.
+  }
 }
 
 function requireKoffi(): Koffi {

@@ -1,12 +1,29 @@
+import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { batchScoredRows, roomFor, splitByLogits } from "./token-losses.ts";
 
 describe("splitByLogits", () => {
-  it("keeps order and bounds, and lets a row that is too large stand alone", () => {
+  it("keeps the order, balances the parts, and lets a row that is too large stand alone", () => {
     const vocab = 2 ** 17;
-    const parts = splitByLogits([600, 400, 100, 3000, 5], (tokens) => tokens, vocab);
-    expect(parts).toEqual([[600, 400], [100], [3000], [5]]);
-    expect(splitByLogits([1, 2, 3], (tokens) => tokens, 512)).toEqual([[1, 2, 3]]);
+    const split = (tokens: number[]): number[][] => splitByLogits(tokens, (count) => count, vocab);
+    expect(split([1, 2, 3])).toEqual([[1, 2, 3]]);
+    expect(split([50, 50, 50, 50])).toEqual([
+      [50, 50],
+      [50, 50],
+    ]);
+    expect(split([1, 1000, 1])).toEqual([[1], [1000], [1]]);
+    expect(split([0, 0])).toEqual([[0, 0]]);
+    expect(split([])).toEqual([]);
+  });
+
+  it("loses and doubles nothing", () => {
+    fc.assert(
+      fc.property(fc.array(fc.nat(2000), { maxLength: 40 }), (tokens) => {
+        const parts = splitByLogits(tokens, (count) => count, 2 ** 14);
+        expect(parts.flat()).toEqual(tokens);
+        expect(parts.every((part) => part.length > 0)).toBe(true);
+      }),
+    );
   });
 });
 
