@@ -7,7 +7,7 @@ import { describe, expect, test } from "vitest";
 /** A folder imports only from rows above its own. */
 const layers = [
   ["internal"],
-  ["tensor", "tracking"],
+  ["tensor", "tracking", "report"],
   ["onnx", "optim", "checkpoint", "tokenizer", "hub"],
   ["runtime", "nn", "data"],
   ["models"],

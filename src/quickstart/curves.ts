@@ -1,15 +1,5 @@
 /** The course of a PPO run, from its metrics.jsonl. */
-
-export interface Point {
-  readonly x: number;
-  readonly y: number;
-}
-
-export interface Curve {
-  readonly title: string;
-  readonly meaning: string;
-  readonly points: readonly Point[];
-}
+import type { Curve } from "../report/index.ts";
 
 export type Curves = readonly Curve[];
 

@@ -6,4 +6,4 @@ export {
   type StageName,
   type StageResult,
 } from "./quickstart.ts";
-export { formatInterval, formatShare, judgeReport, listFigures, type QuickstartReport, type SideReport, type Verdict } from "./report.ts";
+export { judgeReport, listFigures, type QuickstartReport, type SideReport, type Verdict } from "./report.ts";

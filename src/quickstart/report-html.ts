@@ -1,9 +1,19 @@
 /** report.html: one file without anything from outside, for light and dark screens, wide and narrow. */
-import { renderCurve, renderDistributions, renderShares } from "./charts.ts";
+import {
+  escapeHtml,
+  formatInterval,
+  formatShare,
+  formatSigned,
+  renderCurve,
+  renderDistributions,
+  renderPage,
+  renderShares,
+  renderTiles,
+  type Tile,
+} from "../report/index.ts";
 import type { MeasuredSide, Sampled } from "./completions.ts";
 import type { Curves } from "./curves.ts";
-import { styleSheet } from "./report-style.ts";
-import { formatInterval, formatShare, formatSigned, judgeReport, listFigures, type QuickstartReport } from "./report.ts";
+import { judgeReport, listFigures, type QuickstartReport } from "./report.ts";
 
 export type ReportPage = {
   readonly report: QuickstartReport;
@@ -16,37 +26,22 @@ export type ReportPage = {
 export function renderHtml(page: ReportPage): string {
   const { report, version } = page;
   const verdict = judgeReport(report);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>spar quickstart, seed ${report.seed}</title>
-<style>${styleSheet}</style>
-</head>
-<body>
-<main>
-<header>
-<p class="eyebrow"><b>spar</b> quickstart<span>seed ${report.seed}</span><span>${report.seconds.toFixed(0)} s</span></p>
-<h1>${escapeHtml(verdict.headline)}</h1>
-<p class="lead">${escapeHtml(verdict.reason)}</p>
-</header>
-${renderTiles(report)}
-${renderOutcome(page)}
-${renderCurves(page.curves)}
-${renderSamples(page)}
-${renderMethod(report)}
-<footer>Made by spar ${escapeHtml(version)}. The figures are in report.json, all ${page.completions.after.length} completions of either model in samples.jsonl beside this file.</footer>
-</main>
-</body>
-</html>
-`;
+  return renderPage({
+    title: `spar quickstart, seed ${report.seed}`,
+    subject: "quickstart",
+    remarks: [`seed ${report.seed}`, `${report.seconds.toFixed(0)} s`],
+    headline: verdict.headline,
+    reason: verdict.reason,
+    body: [renderTiles(listTiles(report)), renderOutcome(page), renderCurves(page.curves), renderSamples(page), renderMethod(report)].join(
+      "\n",
+    ),
+    footer: `Made by spar ${version}. The figures are in report.json, all ${page.completions.after.length} completions of either model in samples.jsonl beside this file.`,
+  });
 }
 
-function renderTiles({ before, after, reward_model: rewardModel }: QuickstartReport): string {
+function listTiles({ before, after, reward_model: rewardModel }: QuickstartReport): Tile[] {
   const gain = 100 * (after.outside_positive_share - before.outside_positive_share);
-  const tiles = [
+  return [
     {
       label: "positive completions",
       value: `${gain < 0 ? "−" : "+"}${Math.abs(gain).toFixed(0)}`,
@@ -56,7 +51,6 @@ function renderTiles({ before, after, reward_model: rewardModel }: QuickstartRep
     {
       label: "perplexity",
       value: `×${(after.perplexity / before.perplexity).toFixed(2)}`,
-      unit: "",
       note: `${before.perplexity.toFixed(0)} → ${after.perplexity.toFixed(0)} under the untuned model; lower is plainer`,
     },
     { label: "distance moved (KL)", value: after.kl.toFixed(1), unit: "nats", note: "a completion, from the untuned model" },
@@ -67,12 +61,6 @@ function renderTiles({ before, after, reward_model: rewardModel }: QuickstartRep
       note: `right on ${rewardModel.heldout_pairs} comparisons it has not seen`,
     },
   ];
-  return `<section class="tiles">${tiles
-    .map(
-      ({ label, value, unit, note }) =>
-        `<div class="tile"><p class="label">${label}</p><p class="value">${value}${unit === "" ? "" : `<small>${unit}</small>`}</p><p class="note">${note}</p></div>`,
-    )
-    .join("")}</section>`;
 }
 
 function renderOutcome({ report, sides }: ReportPage): string {
@@ -137,8 +125,4 @@ function renderMethod({ stages, reward_model: rewardModel, before, after, second
 <p><b>The tuning.</b> PPO raised that reward on openings of reviews, with a penalty for leaving the untuned model.</p>
 <p><b>The outside scorer.</b> VADER is a lexicon with rules (Hutto &amp; Gilbert 2014). Neither model was trained on it, so it tells learning from gaming: ${formatInterval(before.outside_interval)} of completions were positive, ${formatInterval(after.outside_interval)} are. What it cannot see is sense; for that read the samples, the perplexity and the share of different bigrams.</p>
 </div></section>`;
-}
-
-export function escapeHtml(text: string): string {
-  return text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
 }

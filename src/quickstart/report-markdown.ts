@@ -1,5 +1,6 @@
 /** report.md: the same report for readers of text. */
-import { formatShare, judgeReport, listFigures, type QuickstartReport } from "./report.ts";
+import { escapeCell, formatShare } from "../report/index.ts";
+import { judgeReport, listFigures, type QuickstartReport } from "./report.ts";
 
 const shownSamples = 8;
 
@@ -32,8 +33,4 @@ export function renderMarkdown(report: QuickstartReport): string {
     `${seconds.toFixed(0)} seconds: ${stages.map((stage) => `${stage.name} ${stage.seconds.toFixed(0)}`).join(", ")}.`,
     "",
   ].join("\n");
-}
-
-function escapeCell(text: string): string {
-  return text.replaceAll("\\", "\\\\").replaceAll("|", "\\|").replaceAll("<", "&lt;").replaceAll(/\s+/g, " ").trim();
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { chooseTicks, formatTick, renderCurve, renderDistributions, smooth } from "./charts.ts";
+import { chooseTicks, formatTick, renderCurve, renderDistributions, smooth } from "../report/charts.ts";
 import { parseCurves } from "./curves.ts";
 import { renderHtml, type ReportPage } from "./report-html.ts";
 import { renderMarkdown } from "./report-markdown.ts";

@@ -1,4 +1,5 @@
 /** report.json, and the verdict on it. Its keys are part of spar's interface. */
+import { formatInterval, formatShare, formatSigned } from "../report/index.ts";
 
 /** 256 completions in numbers. */
 export interface SideReport {
@@ -67,14 +68,6 @@ export function judgeReport({ before, after }: QuickstartReport): Verdict {
   return { worked: better && readable, better, readable, headline, reason };
 }
 
-export function formatShare(share: number): string {
-  return `${(100 * share).toFixed(0)}\u00a0%`;
-}
-
-export function formatInterval([low, high]: readonly [number, number]): string {
-  return `${(100 * low).toFixed(0)}–${(100 * high).toFixed(0)}\u00a0%`;
-}
-
 /** The rows of every table of before and after. */
 export function listFigures({ before, after }: QuickstartReport): { name: string; before: string; after: string; meaning: string }[] {
   const row = (
@@ -101,8 +94,4 @@ export function listFigures({ before, after }: QuickstartReport): { name: string
       after: after.kl.toFixed(2),
     },
   ];
-}
-
-export function formatSigned(value: number): string {
-  return `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 }

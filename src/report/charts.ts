@@ -1,5 +1,15 @@
 /** Inline SVG without any library: a curve over episodes, two histograms, an interval. Colours are the page's CSS variables. */
-import type { Curve, Point } from "./curves.ts";
+
+export interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Curve {
+  readonly title: string;
+  readonly meaning: string;
+  readonly points: readonly Point[];
+}
 
 /** About `count` round numbers that cover [low, high]. */
 export function chooseTicks(low: number, high: number, count: number): number[] {
