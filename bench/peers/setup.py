@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 TORCH = ["torch==2.15.0"]
 # What torch and accelerate need, given by hand: their own lists would bring the CUDA packages along.
 BASE = ["sympy", "networkx", "jinja2", "fsspec", "typing_extensions", "filelock", "setuptools", "numpy", "psutil", "pyyaml"]
-MAIN = ["transformers==5.23.0", "tokenizers", "safetensors", "datasets==5.2.0", "tensorboard==2.21.0", "openai==3.54.0"]
+MAIN = ["transformers==5.23.0", "tokenizers", "safetensors", "datasets==5.2.0", "tensorboard==2.21.0", "gguf==0.19.0", "openai==3.54.0"]
 MAIN_ALONE = ["trl==1.16.0", "accelerate==1.15.0"]
 PPO = ["transformers==4.46.3", "datasets==3.1.0", "rich"]
 PPO_ALONE = ["trl==0.12.2", "accelerate==1.1.1"]

@@ -16,7 +16,7 @@ export type GgufTensor = { typeId: number; dims: number[]; offset: number };
 export type GgufHeader = { metadata: GgufMetadata; tensors: ReadonlyMap<string, GgufTensor>; alignment: number; dataStart: number };
 
 /** A larger header is an attack or not a GGUF file; vocabularies of 250,000 tokens take about 15 MB. */
-export const MAX_GGUF_HEADER_BYTES = 1 << 28;
+const MAX_GGUF_HEADER_BYTES = 1 << 28;
 
 /** Sizes of the scalar types by number; 8 is a string, 9 an array. */
 const SCALAR_BYTES: readonly (number | undefined)[] = [1, 1, 2, 2, 4, 4, 4, 1, undefined, undefined, 8, 8, 8];

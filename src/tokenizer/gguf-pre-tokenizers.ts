@@ -45,7 +45,6 @@ const tekken: PreTokenizerOfGguf = { ...llama3, preTokenizer: splitBy(TEKKEN) };
 const byName: { readonly [name: string]: PreTokenizerOfGguf } = {
   default: gpt2,
   "gpt-2": gpt2,
-  olmo: gpt2,
   smollm: digits,
   starcoder: digits,
   refact: digits,

@@ -1,7 +1,7 @@
-"""Loads a model folder that spar saved with the real Transformers and compares its outputs with the ones spar computed.
+"""Loads a model folder that spar saved, or a .gguf file, with the real Transformers and compares its outputs with the ones spar computed.
 
-python compare_model.py --model DIR --outputs FILE [--kind causal|score] [--tolerance 1e-4]
-needs: torch transformers safetensors (bench/peers/setup.py makes such an environment)
+python compare_model.py --model DIR_OR_GGUF --outputs FILE [--kind causal|score] [--tolerance 1e-4]
+needs: torch transformers safetensors gguf (bench/peers/setup.py makes such an environment)
 
 FILE (.safetensors, .npz or .json) holds
   input_ids       [B, T] integers
@@ -49,11 +49,14 @@ def load_outputs(path):
 def load_model(folder, kind):
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
-    config = AutoConfig.from_pretrained(folder)
+    file = {}
+    if folder.endswith(".gguf"):
+        folder, file = os.path.dirname(folder), {"gguf_file": os.path.basename(folder)}
+    config = AutoConfig.from_pretrained(folder, **file)
     if kind is None:
         kind = "score" if any("SequenceClassification" in name for name in config.architectures or []) else "causal"
     family = AutoModelForSequenceClassification if kind == "score" else AutoModelForCausalLM
-    model, loading = family.from_pretrained(folder, dtype=torch.float32, output_loading_info=True)
+    model, loading = family.from_pretrained(folder, dtype=torch.float32, output_loading_info=True, **file)
     problems = {key: [str(item) for item in value] for key, value in loading.items() if value and key != "error_msgs"}
     if problems or loading.get("error_msgs"):
         # Transformers would go on with random weights for what is missing.
