@@ -26,6 +26,7 @@ const pairs = [
   { name: "forward-backward", spar: ["forward-backward.mjs"], peer: ["forward_backward.py"] },
   { name: "sft", spar: ["sft.mjs"], peer: ["sft.py"] },
   { name: "reward", spar: ["reward.mjs"], peer: ["reward.py"] },
+  { name: "dpo", spar: ["dpo.mjs"], peer: ["dpo.py"] },
   ...[1, 8, 32].map((batch) => ({
     name: `generate-${batch}`,
     spar: ["generate.mjs", "--batch", String(batch)],

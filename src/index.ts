@@ -71,7 +71,7 @@ export {
 } from "./evaluation/index.ts";
 
 // Losses and optimisation
-export { bradleyTerry, clippedPolicyLoss, clippedValueLoss, crossEntropy, estimateTokenKL, temperedLogprobs } from "./losses/index.ts";
+export { bradleyTerry, clippedPolicyLoss, clippedValueLoss, crossEntropy, dpoLoss, estimateTokenKL, temperedLogprobs } from "./losses/index.ts";
 export { adamwGraph, adamwScalars, clipFactor, learningRateAt } from "./optim/index.ts";
 
 // The engine

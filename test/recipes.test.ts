@@ -19,7 +19,7 @@ function methodOf(name: string): string | undefined {
 }
 
 describe("every recipe", () => {
-  test("is found", () => expect(recipes.length).toBeGreaterThanOrEqual(9));
+  test("is found", () => expect(recipes.length).toBeGreaterThanOrEqual(10));
 
   for (const name of recipes) {
     test(`${name} says in its header how it is run, and is valid`, async () => {
@@ -73,6 +73,14 @@ describe.skipIf(process.platform === "win32")("recipes/tiny", () => {
     const { code, output } = await clone.run("npx spar reward --config recipes/tiny/reward.yaml", 280_000);
     expect(code, output.slice(-4000)).toBe(0);
     expect(readCurve(join(clone.folder, "runs/tiny-reward"), "eval_accuracy").at(-1)).toBeGreaterThan(0.95);
+  });
+
+  test("dpo.yaml begins at ln 2 and tells praise from blame", { timeout: 300_000 }, async () => {
+    const { code, output } = await clone.run("npx spar dpo --config recipes/tiny/dpo.yaml", 280_000);
+    expect(code, output.slice(-4000)).toBe(0);
+    const folder = join(clone.folder, "runs/tiny-dpo");
+    expect(readCurve(folder, "eval_rewards/accuracies").at(-1)).toBeGreaterThan(0.95);
+    expect(readCurve(folder, "loss")[0]).toBeLessThan(Math.LN2 + 1e-6);
   });
 
   test("ppo.yaml raises that reward", { timeout: 300_000 }, async () => {

@@ -167,7 +167,7 @@ test("the method is told from the keys", async () => {
   expect(await inferMethod("model_name_or_path: m\ncenter_rewards_coefficient: .01", "r")).toBe("reward");
   expect(await inferMethod("sft_model_path: m\nreward_model_path: r", "r")).toBe("ppo");
   expect(await inferMethod("hidden_size: 64\nblock_size: 32", "r")).toBe("pretrain");
-  await expect(inferMethod("model_name_or_path: m", "r.yaml")).rejects.toThrow("the keys of r.yaml fit sft and reward");
+  await expect(inferMethod("model_name_or_path: m", "r.yaml")).rejects.toThrow("the keys of r.yaml fit sft and reward and dpo");
   await expect(inferMethod("packing: true\nkl_coef: 1", "r.yaml")).rejects.toThrow("fit no method");
 });
 

@@ -4,7 +4,7 @@ import type { Method } from "../recipes/index.ts";
 
 /**
  * A `method` key says it. Else the recipe is of the one method that knows all its keys; without a reward it is no PPO, and
- * without any key that only `pretrain` has it is no pretraining. `sft` and `reward` share most keys, so `--method` may be needed.
+ * without any key that only `pretrain` has it is no pretraining. `sft`, `reward` and `dpo` share most keys, so `--method` may be needed.
  * Throws `usage/invalid` where the keys do not tell.
  */
 export async function inferMethod(text: string, file: string): Promise<Method> {

@@ -39,7 +39,7 @@ export async function surveyData(recipe: ResolvedRecipe, opened: OpenedRecipe, s
   const add =
     recipe.method === "ppo"
       ? surveyPrompts
-      : recipe.method === "reward"
+      : recipe.method === "reward" || recipe.method === "dpo"
         ? surveyPairs
         : recipe.method === "sft"
           ? surveyTexts
@@ -114,17 +114,19 @@ async function surveyTexts(
 }
 
 async function surveyPairs(
-  { config }: Recipe<"reward">,
+  { config, method }: Recipe<"reward"> | Recipe<"dpo">,
   { dataset }: OpenedRecipe,
   options: PrepareOptions,
   findings: Finding[],
 ): Promise<Part> {
-  const rows = await preparePairs(dataset, { ...options, maxLength: config.max_length });
+  const isDPO = method === "dpo";
+  const rows = await preparePairs(dataset, { ...options, maxLength: config.max_length, overflow: isDPO ? "keep_start" : "drop" });
   const lengths: RowLength[] = [];
   let equal = 0;
   for (let i = 0; i < rows.count; i++) {
     const { promptIds, chosenIds, rejectedIds } = await rows.read(i);
-    lengths.push({ tokens: promptIds.length + chosenIds.length + rejectedIds.length, scored: 2 });
+    const completions = chosenIds.length + rejectedIds.length;
+    lengths.push({ tokens: promptIds.length + completions, scored: isDPO ? completions : 2 });
     if (chosenIds.length === rejectedIds.length && chosenIds.every((id, t) => id === rejectedIds[t])) equal++;
   }
   if (equal > 0) {

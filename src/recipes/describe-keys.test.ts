@@ -15,7 +15,7 @@ test("docs/recipe-keys.md is what the schemas say (SPAR_UPDATE_DOCS=1 rewrites i
 });
 
 test("every key of every method has a meaning, an expectation and a default", async () => {
-  for (const method of ["pretrain", "sft", "reward", "ppo"] as const) {
+  for (const method of ["pretrain", "sft", "reward", "ppo", "dpo"] as const) {
     const { configSchemas } = await import("../trainers/configs.ts");
     const keys = await describeKeys(method);
     expect(keys.map((entry) => entry.key)).toEqual(Object.keys(configSchemas[method].shape));

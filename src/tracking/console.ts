@@ -21,6 +21,8 @@ const shownMetrics = [
   "eval_loss",
   "eval_accuracy",
   "accuracy",
+  "rewards/accuracies",
+  "rewards/margins",
   "objective/scores",
   "objective/kl",
   "objective/rlhf_reward",
@@ -52,7 +54,7 @@ export function formatDuration(seconds: number): string {
 function formatRow(row: MetricsRow): string {
   const shown = shownMetrics.filter((name) => row[name] !== undefined);
   const evaluations = Object.keys(row).filter(
-    (name) => /^eval_.*(loss|accuracy|perplexity|bits_per_byte|correlation)$/.test(name) && !shown.includes(name),
+    (name) => /^eval_.*(loss|accuracy|accuracies|margins|perplexity|bits_per_byte|correlation)$/.test(name) && !shown.includes(name),
   );
   const parts = [...shown, ...evaluations].map((name) => `${name.split("/").at(-1)} ${formatNumber(row[name]!)}`);
   return `step ${row.step}${parts.length > 0 ? `  ${parts.join("  ")}` : ""}`;

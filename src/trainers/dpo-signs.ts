@@ -72,7 +72,7 @@ function explainFall({ chosen, rejected, margin }: Window, beta: number, step: n
     message:
       `both log-probs fall: over the last ${stepsPerWindow} steps chosen completions stand at ${(chosen / beta).toFixed(1)} and rejected ones at ` +
       `${(rejected / beta).toFixed(1)} nats relative to the reference. That is no fault: the loss asks for their difference only, and what ` +
-      "both have in common (length, wording) falls with the rejected ones. If samples get worse, add sft to loss_type, or raise beta",
+      "both have in common (length, wording) falls with the rejected ones. If samples get worse, add sft to loss_type, or raise beta (docs/dpo.md)",
   };
 }
 
@@ -87,6 +87,6 @@ function explainMargins([first, second, third]: readonly [Window | null, Window 
     message:
       `margins grow (${first.margin.toPrecision(3)} to ${third.margin.toPrecision(3)} over ${3 * stepsPerWindow} steps) while accuracy stands at ` +
       `${third.accuracy.toFixed(2)}. That is no fault: pairs that are in order already are pushed further apart, and no others come over. ` +
-      "What counts is eval_rewards/accuracies and samples; if they stand too, stop here, lower learning_rate, or raise beta (ipo bounds margins)",
+      "What counts is eval_rewards/accuracies and samples; if they stand too, stop here, lower learning_rate, or raise beta; ipo bounds margins (docs/dpo.md)",
   };
 }

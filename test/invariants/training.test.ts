@@ -31,7 +31,7 @@ afterAll(() => place.remove());
 
 let count = 0;
 const train = (
-  method: "sft" | "reward",
+  method: "sft" | "reward" | "dpo",
   keys: { [key: string]: unknown },
   context: Parameters<typeof trainTiny>[2] = {},
 ): Promise<TinyRun> => {
@@ -45,6 +45,8 @@ const train = (
       max_steps: 3,
       max_length: method === "sft" ? 24 : 1024,
       output_dir: output,
+      // A loss of pairs and one of tokens, which are counted differently.
+      ...(method === "dpo" ? { loss_type: ["sigmoid", "sft"], loss_weights: [1, 0.1] } : {}),
       ...keys,
     },
     context,
@@ -77,7 +79,7 @@ async function largestDifference(a: TinyRun, b: TinyRun): Promise<number> {
 const relative = (a: readonly number[], b: readonly number[]): number =>
   Math.max(...a.map((value, i) => Math.abs(value - b[i]) / Math.abs(value)));
 
-describe.each(["sft", "reward"] as const)("%s", (method) => {
+describe.each(["sft", "reward", "dpo"] as const)("%s", (method) => {
   test("8 × 1, 1 × 8 and 2 × 4 are the same step", async () => {
     // A large epsilon keeps Adam from blowing rounding of tiny gradients up to whole steps.
     const cut = (rows: number, accumulated: number): Promise<TinyRun> =>
