@@ -1,5 +1,5 @@
 /** A judge's agreement with people in words, as a table, and as a page that stands alone. */
-import type { Agreement } from "./agreement.ts";
+import type { Agreement, measureDecided } from "./agreement.ts";
 import { renderCalibration } from "./calibration-chart.ts";
 import type { Calibration } from "./calibration.ts";
 import type { ComparisonSummary } from "./judge-summary.ts";
@@ -9,20 +9,25 @@ export interface AgreementReport {
   /** The file of labels. */
   readonly labels: string;
   readonly agreement: Agreement;
+  readonly decided: ReturnType<typeof measureDecided>;
   readonly summary: ComparisonSummary;
   readonly calibration: Calibration | null;
 }
 
 /** Rows [what, value, meaning] for people. */
-export function listAgreement({ agreement, summary, calibration }: AgreementReport): [what: string, value: string, meaning: string][] {
-  const { n, voids, accuracy, accuracy_without_ties, interval, cohen_kappa, fleiss_kappa, position_bias } = agreement;
+export function listAgreement({
+  agreement,
+  decided,
+  summary,
+  calibration,
+}: AgreementReport): [what: string, value: string, meaning: string][] {
+  const { n, voids, accuracy, interval, cohen_kappa, fleiss_kappa, position_bias } = agreement;
+  const reach = (found: readonly [number, number] | undefined | null, note = ""): string =>
+    found === undefined || found === null ? "nothing to compare" : `95 %: ${formatShare(found[0])} to ${formatShare(found[1])}${note}`;
+  const error = calibration?.expectedError ?? null;
   return [
-    [
-      "accuracy",
-      formatShare(accuracy),
-      interval === null ? "nothing to compare" : `95 %: ${formatShare(interval[0])} to ${formatShare(interval[1])}`,
-    ],
-    ["without ties", formatShare(accuracy_without_ties), "where neither the judge nor the label says tie; a coin has 50 %"],
+    ["accuracy", formatShare(accuracy), reach(interval)],
+    ["without ties", formatShare(decided?.share ?? null), reach(decided?.interval, "; where both decide, a coin has 50 %")],
     ["Cohen's kappa", formatNumber(cohen_kappa), "judge against annotators; 0 is chance, 1 always"],
     [
       "Fleiss' kappa",
@@ -31,38 +36,34 @@ export function listAgreement({ agreement, summary, calibration }: AgreementRepo
     ],
     ["position bias", formatNumber(position_bias), "1: always the answer shown first, −1: always the second"],
     ["self-agreement", formatShare(summary.self_agreement), "both orders say the same"],
-    ...(calibration?.expectedError === null || calibration === null
-      ? []
-      : [
-          ["calibration error", formatShare(calibration.expectedError), "mean distance of confidence and accuracy"] as [
-            string,
-            string,
-            string,
-          ],
-        ]),
+    [
+      "calibration error",
+      formatShare(error),
+      error === null ? "this judge says no probabilities" : "mean distance of confidence and accuracy",
+    ],
     ["ties", String(summary.ties), `of ${n - voids} verdicts`],
     ["voids", String(voids), `of ${n} rows gave no verdict (${summary.retries} questions asked twice)`],
   ];
 }
 
 /** What the figures mean for somebody who wants to use the judge. */
-export function concludeAgreement({ n, voids, accuracy, accuracy_without_ties: decided, interval, position_bias }: Agreement): string {
-  if (accuracy === null || interval === null) return "There is nothing to measure: the judge gave no verdict at all.";
+export function concludeAgreement({ agreement: { n, voids, accuracy, position_bias }, decided }: AgreementReport): string {
+  if (accuracy === null) return "There is nothing to measure: the judge gave no verdict at all.";
   const notes: string[] = [];
   if (voids > n / 10) notes.push(`it said nothing to ${voids} of ${n} rows`);
   if (position_bias !== null && Math.abs(position_bias) > 0.2) {
     notes.push(`it prefers the answer shown ${position_bias > 0 ? "first" : "second"}, whatever it says`);
   }
   const rest = notes.length === 0 ? "" : ` Beware: ${notes.join("; ")}.`;
-  if (decided === null) return `Whenever somebody decided, the other side called it a tie: the judge does not choose.${rest}`;
-  if (interval[0] > 0.5) return `The judge agrees with people more often than a coin would.${rest}`;
-  if (decided < 0.5 && interval[1] < 0.5) return `The judge agrees with people less often than a coin would.${rest}`;
-  return `These labels cannot tell the judge from a coin: more of them may, or it is none.${rest}`;
+  if (decided === null) return `The judge and the labels never both decide for an answer: one of them always says tie.${rest}`;
+  if (decided.interval[0] > 0.5) return `Where both decide, the judge agrees with people more often than a coin would.${rest}`;
+  if (decided.interval[1] < 0.5) return `Where both decide, the judge agrees with people less often than a coin would.${rest}`;
+  return `These labels cannot tell the judge from a coin: it takes more labels, or another judge.${rest}`;
 }
 
 /** One HTML file without anything outside it; the chart can be taken out of it as SVG. */
 export function renderAgreementReport(report: AgreementReport): string {
-  const { judge, labels, agreement, calibration } = report;
+  const { judge, labels, calibration } = report;
   const rows = listAgreement(report).map(
     ([what, value, meaning]) =>
       `<tr><th>${escapeHTML(what)}</th><td>${escapeHTML(value)}</td><td class="note">${escapeHTML(meaning)}</td></tr>`,
@@ -79,7 +80,7 @@ export function renderAgreementReport(report: AgreementReport): string {
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${escapeHTML(judge)} against people</title>
 <style>${style}</style></head><body><main>
 <p class="note">judge ${escapeHTML(judge)} · labels ${escapeHTML(labels)}</p>
-<h1>${escapeHTML(concludeAgreement(agreement))}</h1>
+<h1>${escapeHTML(concludeAgreement(report))}</h1>
 <table>${rows.join("")}</table>
 <h2>Calibration</h2>
 ${chart}

@@ -33,19 +33,14 @@ export interface Agreement {
 
 export function measureAgreement(rows: readonly JudgedComparison[]): Agreement {
   const judged = rows.flatMap(({ labels, hasSides, comparison: { verdict } }) => (verdict === null ? [] : [{ labels, hasSides, verdict }]));
-  const pairs = judged.flatMap(({ labels, verdict }) => labels.map((label) => [label, verdict] as const));
-  const decided = pairs.filter(([label, verdict]) => label !== "tie" && verdict !== "tie");
+  const all = shareOfLabels(judged);
   const { position_bias } = summariseComparisons(rows.map(({ comparison }) => comparison));
-  const clusters = judged.map(({ labels, verdict }) => ({
-    cases: labels.length,
-    successes: labels.filter((label) => label === verdict).length,
-  }));
   return {
     n: rows.length,
     voids: rows.length - judged.length,
-    accuracy: shareEqual(pairs),
-    accuracy_without_ties: shareEqual(decided),
-    interval: pairs.length === 0 ? null : intervalOfClusters(clusters),
+    accuracy: all?.share ?? null,
+    accuracy_without_ties: measureDecided(rows)?.share ?? null,
+    interval: all?.interval ?? null,
     cohen_kappa: cohenKappa(
       judged.flatMap(({ labels, hasSides, verdict }) =>
         labels.flatMap((label) => {
@@ -116,8 +111,25 @@ export function intervalOfClusters(clusters: readonly { readonly cases: number; 
   return intervalOfShare(share === 1 ? effective : share * effective, effective);
 }
 
-function shareEqual(pairs: readonly (readonly [Verdict, Verdict])[]): number | null {
-  return pairs.length === 0 ? null : pairs.filter(([label, verdict]) => label === verdict).length / pairs.length;
+type Verdicts = { readonly labels: readonly Verdict[]; readonly verdict: Verdict };
+
+/** `accuracy_without_ties` with its own 95 % interval: what is to be held against a coin's half. Null without such comparisons. */
+export function measureDecided(rows: readonly JudgedComparison[]): { readonly share: number; readonly interval: Interval } | null {
+  return shareOfLabels(
+    rows.flatMap(({ labels, comparison: { verdict } }) =>
+      verdict === null || verdict === "tie" ? [] : [{ labels: labels.filter((label) => label !== "tie"), verdict }],
+    ),
+  );
+}
+
+function shareOfLabels(judged: readonly Verdicts[]): { share: number; interval: Interval } | null {
+  const clusters = judged.map(({ labels, verdict }) => ({
+    cases: labels.length,
+    successes: labels.filter((label) => label === verdict).length,
+  }));
+  const cases = clusters.reduce((sum, cluster) => sum + cluster.cases, 0);
+  if (cases === 0) return null;
+  return { share: clusters.reduce((sum, { successes }) => sum + successes, 0) / cases, interval: intervalOfClusters(clusters) };
 }
 
 function mirror(verdict: Verdict): Verdict {

@@ -35,13 +35,13 @@ export function measureCalibration(rows: readonly JudgedComparison[], { bins = 1
   });
   if (points.length === 0) return null;
   points.sort((one, other) => one.confidence - other.confidence);
-  const groups: (typeof points)[] = [];
   const size = Math.ceil(points.length / bins);
-  for (const [i, point] of points.entries()) {
+  const groups: (typeof points)[] = [];
+  for (const run of splitRuns(points)) {
     const last = groups.at(-1);
-    // Equal confidences stay together: a bin would otherwise depend on the order of the rows.
-    if (last === undefined || (last.length >= size && points[i - 1].confidence !== point.confidence)) groups.push([point]);
-    else last.push(point);
+    // A run joins the bin before it unless that overshoots by more than the bin is short of.
+    if (last === undefined || last.length >= size || last.length + run.length - size > size - last.length) groups.push([...run]);
+    else for (const point of run) last.push(point);
   }
   const result = groups.map((group): CalibrationBin => {
     const right = group.filter(({ isRight }) => isRight).length;
@@ -54,6 +54,17 @@ export function measureCalibration(rows: readonly JudgedComparison[], { bins = 1
   });
   const error = result.reduce((sum, { confidence, accuracy, count }) => sum + Math.abs(confidence - accuracy) * count, 0) / points.length;
   return { scale, bins: result, expectedError: scale === "probability" ? error : null };
+}
+
+/** Equal confidences stay together: bins would otherwise depend on the order of the rows. */
+function splitRuns<T extends { readonly confidence: number }>(sorted: readonly T[]): T[][] {
+  const runs: T[][] = [];
+  for (const point of sorted) {
+    const last = runs.at(-1);
+    if (last?.[0].confidence === point.confidence) last.push(point);
+    else runs.push([point]);
+  }
+  return runs;
 }
 
 type Lean = { readonly side: "a" | "b"; readonly confidence: number };

@@ -1,4 +1,4 @@
-export { cohenKappa, fleissKappa, intervalOfClusters, measureAgreement, type Agreement, type JudgedComparison } from "./agreement.ts";
+export { cohenKappa, fleissKappa, intervalOfClusters, measureAgreement, measureDecided, type Agreement, type JudgedComparison } from "./agreement.ts";
 export { concludeAgreement, listAgreement, renderAgreementReport, type AgreementReport } from "./agreement-report.ts";
 export { renderCalibration } from "./calibration-chart.ts";
 export { measureCalibration, type Calibration, type CalibrationBin } from "./calibration.ts";

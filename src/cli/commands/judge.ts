@@ -184,6 +184,7 @@ async function prepareAgreement(options: JudgeArguments, path: string, io: Comma
       judge: options.judge,
       labels: path,
       agreement: evaluation.measureAgreement(judged),
+      decided: evaluation.measureDecided(judged),
       summary: evaluation.summariseComparisons(comparisons),
       calibration: evaluation.measureCalibration(judged),
     };
@@ -191,7 +192,7 @@ async function prepareAgreement(options: JudgeArguments, path: string, io: Comma
     if (io.json) return io.row(report.agreement);
     io.say(`${io.paint(1, options.judge)} against the labels in ${path}\n`);
     io.say(formatTable(["", "", ""], evaluation.listAgreement(report)).split("\n").slice(2).join("\n"));
-    io.say(`\n${evaluation.concludeAgreement(report.agreement)}`);
+    io.say(`\n${evaluation.concludeAgreement(report)}`);
   };
 }
 

@@ -62,7 +62,7 @@ export function parseJudgement(text: string, rubric: Rubric): number | null {
   }
   // The value may stand on the next line, and in brackets, quotes or bold type.
   const said = /^[\s*_<[("'`]*([^\n]*)/.exec(rest)?.[1] ?? "";
-  return (rubric.kind === "grade" ? parseScore(said, rubric.range) : null) ?? matchAnswer(said, rubric);
+  return readValue(said, rubric);
 }
 
 /** `score` for the lead `Score: `: also the judgement's key where judges answer with JSON. */
@@ -71,6 +71,10 @@ export function leadWord({ lead }: Rubric): string {
     .trim()
     .replace(/\s*[:=]$/, "")
     .toLowerCase();
+}
+
+function readValue(said: string, rubric: Rubric): number | null {
+  return rubric.kind === "grade" && /^[-−+]?\d/.test(said) ? parseScore(said, rubric.range) : matchAnswer(said, rubric);
 }
 
 function parseScore(said: string, [low, high]: Rubric["range"]): number | null {
@@ -106,7 +110,7 @@ export function parseJsonJudgement(text: string, rubric: Rubric): number | null 
   const said = (value as { [key: string]: unknown })[leadWord(rubric) || "judgement"];
   if (typeof said === "number") return rubric.kind === "grade" && said >= rubric.range[0] && said <= rubric.range[1] ? said : null;
   if (typeof said !== "string") return null;
-  return (rubric.kind === "grade" ? parseScore(said.trim(), rubric.range) : null) ?? matchAnswer(said.trim(), rubric);
+  return readValue(said.trim(), rubric);
 }
 
 /** A comparison's value (1 first, 0 second) in words. */
