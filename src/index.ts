@@ -53,6 +53,17 @@ export {
 // Rewards, rollouts, evaluation
 export { createRewards, listRules, type RewardFunction, type RewardRow, type RewardSet } from "./rewards/index.ts";
 export {
+  createJudge,
+  createModelJudge,
+  createOpenAIJudge,
+  createRewardJudge,
+  loadRubric,
+  type Comparison,
+  type Grade,
+  type Judge,
+  type Rubric,
+} from "./rewards/index.ts";
+export {
   computeTargets,
   countStates,
   createAdaptiveKLController,
@@ -65,13 +76,24 @@ export {
   bootstrapInterval,
   computePerplexity,
   intervalOfShare,
+  measureAgreement,
   measureRewardAccuracy,
   measureSentiment,
   measureTexts,
+  summariseComparisons,
+  summariseGrades,
 } from "./evaluation/index.ts";
 
 // Losses and optimisation
-export { bradleyTerry, clippedPolicyLoss, clippedValueLoss, crossEntropy, dpoLoss, estimateTokenKL, temperedLogprobs } from "./losses/index.ts";
+export {
+  bradleyTerry,
+  clippedPolicyLoss,
+  clippedValueLoss,
+  crossEntropy,
+  dpoLoss,
+  estimateTokenKL,
+  temperedLogprobs,
+} from "./losses/index.ts";
 export { adamwGraph, adamwScalars, clipFactor, learningRateAt } from "./optim/index.ts";
 
 // The engine

@@ -7,7 +7,7 @@ import type { Tokenizer } from "../../tokenizer/index.ts";
 import type { Judge } from "../judge.ts";
 import { createAnswerScorer } from "./answer-scores.ts";
 import { createAnswerEncoder, renderQuestion } from "./judge-prompt.ts";
-import { createRubricJudge, type Judgement, type Question, type RubricJudgeOptions } from "./rubric-judge.ts";
+import { createRubricJudge, retryTemperature, type Judgement, type Question, type RubricJudgeOptions } from "./rubric-judge.ts";
 import { parseJudgement, type Rubric } from "./rubric.ts";
 
 export interface ModelJudgeOptions {
@@ -30,9 +30,6 @@ export interface ModelJudgeOptions {
   readonly tieWithin?: number | undefined;
   readonly name?: string | undefined;
 }
-
-/** A void judgement of a greedy judge would come out the same again. */
-const retryTemperature = 0.7;
 
 /**
  * The model, its tokenizer and the backend stay the caller's, and the weights are read anew at every call, so that a model may judge

@@ -1,7 +1,7 @@
 /** Any OpenAI-compatible endpoint as judge. */
 import { createOpenAIClient, type ChatQuestion, type OpenAIClientOptions } from "../openai-client.ts";
 import type { Judge, JudgeOptions } from "../judge.ts";
-import { createRubricJudge, type Judgement, type Question } from "./rubric-judge.ts";
+import { createRubricJudge, retryTemperature, type Judgement, type Question } from "./rubric-judge.ts";
 import { leadWord, parseJsonJudgement, parseJudgement, renderRubric, type Rubric } from "./rubric.ts";
 
 export interface OpenAIJudgeOptions extends OpenAIClientOptions {
@@ -25,10 +25,15 @@ export function createOpenAIJudge(options: OpenAIJudgeOptions): Judge {
   const schema = json ? describeJudgement(rubric) : undefined;
   const { temperature = 0.7, topP = 0.9, maxNewTokens = 512, seed = 0 } = sampling;
 
-  const askOnce = async (question: Question, sample: number, signal: AbortSignal): Promise<{ value: number | null; text: string }> => {
+  const askOnce = async (
+    question: Question,
+    sample: number,
+    heat: number,
+    signal: AbortSignal,
+  ): Promise<{ value: number | null; text: string }> => {
     const asked: ChatQuestion = {
       messages: [{ role: "user", content: renderRubric(rubric, question) }],
-      temperature,
+      temperature: heat,
       topP,
       maxTokens: maxNewTokens,
       seed: seed + sample,
@@ -39,10 +44,11 @@ export function createOpenAIJudge(options: OpenAIJudgeOptions): Judge {
   };
 
   const judge = async (question: Question, sample: number, signal: AbortSignal): Promise<Judgement> => {
-    const first = await askOnce(question, sample, signal);
+    const first = await askOnce(question, sample, temperature, signal);
     if (first.value !== null) return { ...first, retries: 0 };
     // Another seed is another question, for the server and for the cache.
-    return { ...(await askOnce(question, judgements + sample, signal)), retries: 1 };
+    const second = await askOnce(question, judgements + sample, temperature === 0 ? retryTemperature : temperature, signal);
+    return { ...second, retries: 1 };
   };
 
   const ask = async (questions: readonly Question[], { signal, onProgress }: JudgeOptions): Promise<Judgement[][]> => {

@@ -30,6 +30,9 @@ export interface Judgement {
   readonly problem?: string;
 }
 
+/** Of the second try of a greedy judge, whose void judgement would come out the same again. */
+export const retryTemperature = 0.7;
+
 export interface RubricJudgeOptions {
   readonly name: string;
   readonly rubric: Rubric;
