@@ -139,7 +139,7 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
   }
 }
 
-async function openJudge(options: JudgeArguments, backend: CreateJudgeOptions["backend"], io: CommandIO): Promise<Judge> {
+export async function openJudge(options: JudgeArguments, backend: CreateJudgeOptions["backend"], io: CommandIO): Promise<Judge> {
   const { createJudge, loadRubric } = await import("../../rewards/index.ts");
   const { temperature, topP, maxNewTokens, seed, priceIn = 0, priceOut = 0 } = options;
   const sampling = Object.fromEntries(Object.entries({ temperature, topP, maxNewTokens, seed }).filter(([, value]) => value !== undefined));
@@ -276,7 +276,7 @@ function showProgress(io: CommandIO): JudgeOptions {
   };
 }
 
-function noteUsage(judge: Judge, io: CommandIO): void {
+export function noteUsage(judge: Judge, io: CommandIO): void {
   const used = judge.usage?.();
   if (used === undefined) return;
   const cost = used.cost === null ? "" : `, cost ${used.cost.toFixed(4)}`;
