@@ -1,23 +1,17 @@
 /** Greedy continuations of Transformers, token by token; models that spar has no counterpart for are skipped. */
-import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { openSafetensors } from "../../src/checkpoint/index.ts";
 import { createGenerator, createScorer } from "../../src/generation/index.ts";
-import { freeModel, loadModel, readModelConfig, supportedModelTypes } from "../../src/models/index.ts";
+import { freeModel, loadModel } from "../../src/models/index.ts";
 import { createCpuBackend } from "../../src/runtime/index.ts";
-import { parityFolder } from "./folder.ts";
+import { declareCases, listModels } from "./folder.ts";
 
-const folder = join(parityFolder, "models");
-const names = existsSync(folder) ? readdirSync(folder).filter((name) => existsSync(join(folder, name, "expected.safetensors"))) : [];
-const types = new Map(
-  await Promise.all(names.map(async (name) => [name, (await readModelConfig(join(folder, name)))["model_type"]] as const)),
-);
 const backend = createCpuBackend();
 afterAll(() => backend.close());
 
-async function readExpected(name: string): Promise<{ rows: number[][]; prompts: number[][] }> {
-  const file = await openSafetensors(join(folder, name, "expected.safetensors"));
+async function readExpected(folder: string): Promise<{ rows: number[][]; prompts: number[][] }> {
+  const file = await openSafetensors(join(folder, "expected.safetensors"));
   try {
     const read = async (tensor: string): Promise<number[][]> => {
       const { shape } = file.info(tensor);
@@ -34,10 +28,10 @@ async function readExpected(name: string): Promise<{ rows: number[][]; prompts: 
   }
 }
 
-describe.each(names)("%s", (name) => {
-  test.skipIf(!supportedModelTypes.includes(String(types.get(name))))("greedy continuations", async () => {
-    const { rows, prompts } = await readExpected(name);
-    const model = await loadModel(join(folder, name), backend);
+describe.each(declareCases("greedy continuations of models", listModels()))("models/$name", ({ path }) => {
+  test("greedy continuations", async () => {
+    const { rows, prompts } = await readExpected(path);
+    const model = await loadModel(path, backend);
     const generator = createGenerator(model, backend);
     const scorer = createScorer(model, backend);
     try {

@@ -6,7 +6,7 @@ import { loadModel } from "../../src/models/index.ts";
 import { createFullSequence, createParameters, masked, type Sequence } from "../../src/nn/index.ts";
 import { createCpuBackend } from "../../src/runtime/index.ts";
 import { buildGraph, constant, gather, grad, input, mul, neg, sum, tokenLogprobs, type DType } from "../../src/tensor/index.ts";
-import { parityFolder, present } from "./folder.ts";
+import { declareCases, listModels } from "./folder.ts";
 
 const backend = createCpuBackend({ threads: 2 });
 afterAll(() => backend.close());
@@ -21,9 +21,8 @@ function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   return worst;
 }
 
-describe.each(present("models", ["gpt2", "llama", "mistral", "qwen2", "qwen3", "stories260K"]))("%s", (name) => {
+describe.each(declareCases("models", listModels()))("models/$name", ({ path: folder }) => {
   it("equals PyTorch", async () => {
-    const folder = join(parityFolder, "models", name);
     const expected = await openSafetensors(join(folder, "expected.safetensors"));
     const read = async (tensor: string): Promise<Float32Array> => {
       const target = new Float32Array(expected.info(tensor).shape.reduce((n, d) => n * d, 1));

@@ -10,7 +10,7 @@ import { penalizeMissingEnd } from "../../src/rollout/index.ts";
 import { createCpuBackend } from "../../src/runtime/index.ts";
 import { ppoConfigSchema } from "../../src/trainers/ppo-config.ts";
 import { createPPOLearner } from "../../src/trainers/ppo-learner.ts";
-import { parityFolder, present } from "./folder.ts";
+import { declareCases, findModelFolder, listRl } from "./folder.ts";
 
 const backend = createCpuBackend({ threads: 2 });
 afterAll(() => backend.close());
@@ -21,26 +21,24 @@ const readRows = <T>(path: string): T[] =>
     .split("\n")
     .map((line) => JSON.parse(line) as T);
 
-describe.each(present("rl", ["ppo_update"]))("%s", (name) => {
+const updates = listRl().filter(({ kind }) => kind === "update");
+
+describe.each(declareCases("rl", updates))("rl/$name", ({ path: folder }) => {
   it("logs TRL's numbers for three updates of four epochs, with a value model of its own", async () => {
-    const folder = join(parityFolder, "rl", name);
     const given = parse(readFileSync(join(folder, "config.yaml"), "utf8")) as { [key: string]: unknown };
     const rollouts = readRows<{ prompts: number[][]; completions: number[][] }>(join(folder, "rollouts.jsonl"));
     const log = readRows<{ [metric: string]: number }>(join(folder, "log.jsonl"));
-    const models = join(parityFolder, "models");
+    const [start, scored] = [findModelFolder("stories260K"), findModelFolder("stories260K-score")];
     const config = ppoConfigSchema.parse({
       ...given,
-      model_name_or_path: join(models, "stories260K"),
-      reward_model_path: join(models, "stories260K-score"),
-      value_model_path: join(models, "stories260K-score"),
+      model_name_or_path: start,
+      reward_model_path: scored,
+      value_model_path: scored,
       datasets: [{ path: "given" }],
     });
-    const [policy, reference] = [
-      await loadModel(join(models, "stories260K"), backend),
-      await loadModel(join(models, "stories260K"), backend),
-    ];
-    const valueModel = await loadModel(join(models, "stories260K-score"), backend);
-    const reward = await loadModelReward(join(models, "stories260K-score"), backend);
+    const [policy, reference] = [await loadModel(start, backend), await loadModel(start, backend)];
+    const valueModel = await loadModel(scored, backend);
+    const reward = await loadModelReward(scored, backend);
     const scorers = [createScorer(policy, backend), createScorer(reference, backend)];
     const learner = await createPPOLearner(config, backend, policy, valueModel);
     const eos = 2;

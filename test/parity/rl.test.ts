@@ -1,5 +1,5 @@
 /** rl/ppo.json: what OpenRLHF computes for KL, rewards, advantages and losses with their gradients; the first rollout of rl/ppo_update as TRL sums it up. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import {
@@ -26,7 +26,7 @@ import {
 } from "../../src/rollout/index.ts";
 import { createCpuBackend, type Backend, type DeviceBuffer } from "../../src/runtime/index.ts";
 import { buildGraph, evaluateGraph, gather, grad, input, type TensorData } from "../../src/tensor/index.ts";
-import { parityFolder } from "./folder.ts";
+import { declareCases, findModelFolder, listRl } from "./folder.ts";
 
 type Matrix = number[][];
 type Loss = { loss: number; clip_fraction?: number; grad: Matrix };
@@ -46,7 +46,6 @@ type Reference = {
 } & { [name: string]: unknown };
 
 const tolerance = 1e-5;
-const file = join(parityFolder, "rl", "ppo.json");
 
 function expectClose(got: Iterable<number>, expected: readonly number[], what: string): void {
   const values = [...got];
@@ -55,8 +54,15 @@ function expectClose(got: Iterable<number>, expected: readonly number[], what: s
   expect(worst, what).toBeLessThanOrEqual(tolerance);
 }
 
-describe.skipIf(!existsSync(file))("rl/ppo.json", () => {
-  const reference = (existsSync(file) ? JSON.parse(readFileSync(file, "utf8")) : {}) as Reference;
+const cases = listRl();
+
+describe.each(
+  declareCases(
+    "rl",
+    cases.filter(({ kind }) => kind === "arrays"),
+  ),
+)("rl/$name", ({ path }) => {
+  const reference = JSON.parse(readFileSync(path, "utf8")) as Reference;
   const { B = 0, T = 0, mask = [] } = reference;
   const lengths = mask.map((row) => row.reduce((a, b) => a + b, 0));
   const cut = (rows: Matrix): Float32Array[] => rows.map((row, i) => Float32Array.from(row.slice(0, lengths[i])));
@@ -209,13 +215,10 @@ async function scoreTokens(
   return result;
 }
 
-const update = join(parityFolder, "rl", "ppo_update");
+// ppo-update.test.ts names those that are skipped.
+const updates = cases.filter(({ kind, skipped }) => kind === "update" && skipped === undefined);
 
-describe.skipIf(
-  ![update, join(parityFolder, "models", "stories260K"), join(parityFolder, "models", "stories260K-score")].every((path) =>
-    existsSync(path),
-  ),
-)("rl/ppo_update", () => {
+describe.each(updates)("rl/$name", ({ path: update }) => {
   const endId = 2;
   const temperature = 0.7 + 1e-7;
 
@@ -224,8 +227,8 @@ describe.skipIf(
     const { prompts, completions } = firstRow("rollouts.jsonl") as Generated;
     const expected = firstRow("log.jsonl") as { [metric: string]: number };
     const backend = createCpuBackend();
-    const policy = await loadModel(join(parityFolder, "models", "stories260K"), backend);
-    const rewardModel = await loadModel(join(parityFolder, "models", "stories260K-score"), backend);
+    const policy = await loadModel(findModelFolder("stories260K"), backend);
+    const rewardModel = await loadModel(findModelFolder("stories260K-score"), backend);
     const scorer = createRewardScorer(rewardModel, backend);
 
     const responseLength = completions[0].length;

@@ -6,39 +6,22 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
-import { parityFolder, present } from "./folder.ts";
+import { declareCases, findModelFolder, listRuns } from "./folder.ts";
 
 const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
-const runs = [
-  { name: "sft", method: "sft", model: "stories260K" },
-  { name: "sft_accumulate", method: "sft", model: "stories260K" },
-  { name: "reward", method: "reward", model: "stories260K-score" },
-  // The project's own folder has some of these.
-  ..."dpo alpha aot aot_unpaired apo_down apo_zero bco_pair discopop exo_pair forward_kl hinge ipo js ld_alpha mixed nca_pair robust sigmoid_norm sppo_hard weighting"
-    .split(" ")
-    .map((name) => ({ name: name === "dpo" ? name : `dpo_${name}`, method: "dpo", model: "stories260K" }) as const),
-] as const;
-
 const readRows = async (path: string): Promise<{ [key: string]: number }[]> =>
   (await readFile(path, "utf8"))
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as { [key: string]: number });
 
-describe.each(
-  present(
-    "runs",
-    runs.map(({ name }) => name),
-  ),
-)("%s", (name) => {
+describe.each(declareCases("runs", listRuns()))("runs/$name", ({ path: source, method, model }) => {
   it("logs TRL's losses, norms and rates at every step", async () => {
-    const { method, model } = runs.find((run) => run.name === name) as (typeof runs)[number];
-    const source = join(parityFolder, "runs", name);
     const folder = await mkdtemp(join(tmpdir(), "spar-parity-"));
     try {
       // TRL's file, and the keys that its makers left out.
       const recipe = `${await readFile(join(source, "config.yaml"), "utf8")}
-model_name_or_path: ${join(parityFolder, "models", model)}
+model_name_or_path: ${findModelFolder(model)}
 datasets: [{path: json, data_files: ${join(source, "data.jsonl")}}]
 train_sampling_strategy: sequential
 gradient_checkpointing: false
