@@ -56,7 +56,7 @@ function formatRow(row: MetricsRow): string {
   const evaluations = Object.keys(row).filter(
     (name) => /^eval_.*(loss|accuracy|accuracies|margins|perplexity|bits_per_byte|correlation)$/.test(name) && !shown.includes(name),
   );
-  const parts = [...shown, ...evaluations].map((name) => `${name.split("/").at(-1)} ${formatNumber(row[name]!)}`);
+  const parts = [...shown, ...evaluations].map((name) => `${name.replace(/^(eval_)?.*\//, "$1")} ${formatNumber(row[name]!)}`);
   return `step ${row.step}${parts.length > 0 ? `  ${parts.join("  ")}` : ""}`;
 }
 

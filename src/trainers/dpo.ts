@@ -234,9 +234,17 @@ function buildStep(model: LanguageModel, batch: PairTokenBatch, config: DPOConfi
   const [chosen, rejected] = halves(logps);
   const [referenceChosen, referenceRejected] = halves(input("reference", "float32", [2 * room]));
   const [chosenLengths, rejectedLengths] = halves(input("lengths", "float32", [2 * room]));
-  const weights = input("weights", "float32", [room]);
   const sides = input("sides", "float32", [2, scored.scored]);
   const isChosen = reshape(slice(sides, 0, 0, 1), [scored.scored]);
+  const meanLogits = mul(sum(logits, [1], true), 1 / model.config.vocabSize);
+  const observed = {
+    entropy: weightedEntropy(logSoftmax, real),
+    hits: weightedAccuracy(logSoftmax, labels, isChosen),
+    logits: reshape(matmul(sides, meanLogits), [2]),
+  };
+  // What only looks at the vocabulary goes before the backward pass, which would otherwise keep the logits until its end.
+  const after = mul(detach(add(add(observed.entropy, observed.hits), sum(observed.logits))), 0);
+  const weights = add(input("weights", "float32", [room]), after);
   const loss = dpoLoss(
     {
       chosen,
@@ -259,17 +267,7 @@ function buildStep(model: LanguageModel, batch: PairTokenBatch, config: DPOConfi
       alpha: config.f_alpha_divergence_coef,
     },
   );
-  const meanLogits = mul(sum(logits, [1], true), 1 / model.config.vocabSize);
-  return {
-    loss,
-    metrics: {
-      loss,
-      logps,
-      entropy: weightedEntropy(logSoftmax, real),
-      hits: weightedAccuracy(logSoftmax, labels, isChosen),
-      logits: reshape(matmul(sides, meanLogits), [2]),
-    },
-  };
+  return { loss, metrics: { loss, logps, ...observed } };
 }
 
 /** [P] how likely the model is to write both completions, a token, relative to what it would write itself (Zhou et al. 2024, arXiv 2406.11827, eq. 2). */
