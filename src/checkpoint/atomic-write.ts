@@ -100,7 +100,8 @@ async function syncTree(folder: string): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name);
     if (entry.isDirectory()) await syncTree(path);
-    else if (entry.isFile()) await syncPath(path, "r+");
+    // A read-only file can be synced as well, except on Windows, which wants to write for it.
+    else if (entry.isFile()) await syncPath(path, process.platform === "win32" ? "r+" : "r");
   }
   await syncFolder(folder);
 }

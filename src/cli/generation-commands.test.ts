@@ -102,10 +102,16 @@ describe("generate", () => {
     ]);
     const { code, out, err } = await spar("generate", "--model", stories, "--prompts", path, "--json");
     expect(code).toBe(1);
-    expect(out).not.toContain("completion_ids");
+    expect(out).toBe("");
+    expect(JSON.parse(err.split("\n")[0]!)).toMatchObject({ code: "data/bad-rows", level: "error" });
     expect(err).toContain("5 of 6 rows cannot be used");
     for (const line of [2, 4, 5, 6, 7]) expect(err).toMatch(new RegExp(`bad\\.jsonl:${line}: \\S`));
     expect(err).not.toContain("bad.jsonl:1:");
+  });
+
+  test("refuses an empty prompt as a row's", async () => {
+    const { code, err } = await spar("generate", "--model", stories, "--prompt", "fine", "--prompt", "");
+    expect({ code, err }).toEqual({ code: 1, err: expect.stringContaining("--prompt: column prompt is empty") });
   });
 
   test("says what is missing", async () => {

@@ -13,29 +13,31 @@ const listed = 100;
 export async function readInputRows<T>(operation: string, path: string, expected: string, convert: (input: InputRow) => T): Promise<T[]> {
   const name = path === "-" ? "standard input" : path;
   const lines = (await readText(operation, path)).replace(/^\ufeff/, "").split(/\r?\n/);
+  const given = lines.map((text, index) => ({ text, line: index + 1 })).filter(({ text }) => text.trim() !== "");
+  if (given.length === 0) throw new SparError("data/empty", `${operation}: ${name} is empty`, { hint: `expected ${expected}` });
+  const rows = given.map(({ text, line }) => ({ place: `${name}:${line}`, convert: () => convert({ line, row: parseObject(text) }) }));
+  return convertRows(operation, expected, rows);
+}
+
+/** Each row as its `convert` gives it; what they throw is collected with their places. Throws `data/bad-rows`. */
+export function convertRows<T>(operation: string, expected: string, given: readonly { place: string; convert: () => T }[]): T[] {
   const rows: T[] = [];
   const problems: string[] = [];
-  let count = 0;
-  for (const [index, line] of lines.entries()) {
-    if (line.trim() === "") continue;
-    count++;
+  for (const { place, convert } of given) {
     try {
-      rows.push(convert({ line: index + 1, row: parseObject(line) }));
+      rows.push(convert());
     } catch (error) {
       if (isBug(error)) throw error;
-      problems.push(`  ${name}:${index + 1}: ${(error as Error).message}`);
+      problems.push(`  ${place}: ${(error as Error).message}`);
     }
   }
-  if (problems.length > 0) {
-    const more = problems.length > listed ? [`  … and ${problems.length - listed} more`] : [];
-    throw new SparError(
-      "data/bad-rows",
-      [`${operation}: ${problems.length} of ${count} rows cannot be used`, ...problems.slice(0, listed), ...more].join("\n"),
-      { hint: `expected ${expected}` },
-    );
-  }
-  if (count === 0) throw new SparError("data/empty", `${operation}: ${name} is empty`, { hint: `expected ${expected}` });
-  return rows;
+  if (problems.length === 0) return rows;
+  const more = problems.length > listed ? [`  … and ${problems.length - listed} more`] : [];
+  throw new SparError(
+    "data/bad-rows",
+    [`${operation}: ${problems.length} of ${given.length} rows cannot be used`, ...problems.slice(0, listed), ...more].join("\n"),
+    { hint: `expected ${expected}` },
+  );
 }
 
 async function readText(operation: string, path: string): Promise<string> {

@@ -1,6 +1,6 @@
 /** What `spar` does with its arguments; main.ts gives it the process. */
 
-import { InterruptedError, SparError, UsageError } from "../internal/errors.ts";
+import { describeError, InterruptedError, UsageError } from "../internal/errors.ts";
 import { commands, plannedCommands, renderHelp } from "./commands.ts";
 import { createCommandIO, exitCodeOf, exitCodes, formatError, type CommandIOOptions } from "./output.ts";
 
@@ -50,8 +50,8 @@ export async function runProgram(words: readonly string[], options: ProgramOptio
     return exitCodes.ok;
   } catch (error) {
     if (json && !(error instanceof InterruptedError)) {
-      const message = error instanceof Error ? error.message : String(error);
-      io.row({ time: new Date().toISOString(), code: error instanceof SparError ? error.code : "internal/bug", level: "error", message });
+      // Not on standard output: whoever reads that reads results only.
+      io.note(JSON.stringify({ time: new Date().toISOString(), ...describeError(error), level: "error" }));
     }
     io.note(formatError(error, { debug, paint: io.paint }));
     return exitCodeOf(error);

@@ -1,3 +1,4 @@
+import { RowLeftOut } from "./formats/read-values.ts";
 import type { Dataset } from "./mixture.ts";
 import { type PackedText, PACKING_CHUNK, type PackingStrategy, packTexts } from "./packing.ts";
 import { type PreparedRows, type PrepareOptions, prepareRows } from "./prepare.ts";
@@ -12,7 +13,7 @@ export type PrepareTextsOptions = PrepareOptions &
     truncationMode?: "keep_start" | "keep_end";
   };
 
-/** Rows for language modelling and SFT. Rows in which nothing is left to learn after cutting are left out, as in TRL. */
+/** Rows for language modelling and SFT. Rows in which nothing is to be learnt (after cutting) are left out. */
 export async function prepareTexts(dataset: Dataset, options: PrepareTextsOptions): Promise<PreparedRows<TokenizedText>> {
   const { maxLength, truncationMode = "keep_start" } = options;
   return prepareRows(
@@ -22,9 +23,11 @@ export async function prepareTexts(dataset: Dataset, options: PrepareTextsOption
     options,
     (example, context) => {
       const whole = tokeniseText(example, context, options);
+      // Nothing comes before a row's first token, so it is never predicted.
+      if (!whole.completionMask.includes(1, 1)) throw new RowLeftOut("empty: no token to learn");
       const isTruncated = maxLength !== null && whole.inputIds.length > maxLength;
       const record = isTruncated ? truncateText(whole, maxLength, truncationMode) : whole;
-      return record.completionMask.includes(1) ? { record, length: record.inputIds.length, isTruncated } : undefined;
+      return record.completionMask.includes(1, 1) ? { record, length: record.inputIds.length, isTruncated } : undefined;
     },
     "nothing to learn was left within max_length",
   );

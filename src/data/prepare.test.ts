@@ -148,6 +148,21 @@ describe("prepareTexts", () => {
     await expect(prepareLetters(rows.slice(0, 1), { maxLength: 2 })).rejects.toMatchObject({ code: "data/empty" });
   });
 
+  it("leaves out texts without a token that something predicts", async () => {
+    const { events, onEvent } = collectEvents();
+    const rows = [{ text: "" }, { text: "ok" }, { text: "\x03" }];
+    expect(await prepareLetters(rows, { onEvent })).toEqual([["ok\x03", "111"]]);
+    expect(events.find(({ code }) => code === "data/rows-dropped")).toMatchObject({
+      level: "warning",
+      message: "2 of 3 rows were left out (empty: no token to learn)",
+      dropped: 2,
+    });
+    await expect(prepareLetters([{ text: "" }, { text: "" }])).rejects.toMatchObject({
+      code: "data/empty",
+      message: expect.stringContaining("all 2 were left out (empty: no token to learn)"),
+    });
+  });
+
   it("collects bad rows of all parts, with place and expectation", async () => {
     await expect(prepareLetters([{ text: "a" }, { text: 5 }, {}])).rejects.toMatchObject({
       code: "data/bad-rows",
@@ -166,8 +181,8 @@ describe("prepareTexts", () => {
 
   it("warns of a tokenizer without an end token", async () => {
     const { codes, onEvent } = collectEvents();
-    expect(await prepareLetters([{ text: "a" }], { tokenizer: { ...letters, eosId: undefined, specialTokens: {} }, onEvent })).toEqual([
-      ["a", "1"],
+    expect(await prepareLetters([{ text: "xy" }], { tokenizer: { ...letters, eosId: undefined, specialTokens: {} }, onEvent })).toEqual([
+      ["xy", "11"],
     ]);
     expect(codes()).toContain("data/no-eos");
   });

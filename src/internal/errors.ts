@@ -27,6 +27,14 @@ export class InterruptedError extends SparError {
   }
 }
 
+/** What records keep of whatever was thrown. */
+export function describeError(error: unknown): { code: string; message: string } {
+  return {
+    code: error instanceof SparError ? error.code : "internal/bug",
+    message: error instanceof Error ? error.message : String(error),
+  };
+}
+
 /** A broken promise inside spar itself: exit code 70. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`spar bug: ${message}`);

@@ -1,5 +1,5 @@
 /** Model → Hugging Face folder, as Transformers and others read it. */
-import { copyFile, readdir, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { explainFileError, saveWeights } from "../checkpoint/index.ts";
 import { loadTokenizer, saveTokenizer } from "../tokenizer/index.ts";
@@ -66,7 +66,8 @@ export async function saveModel(model: LanguageModel, folder: string, options: {
     const generation = await readGgufGenerationConfig(model.folder);
     if (generation !== undefined) return await saveGgufCompanions(model.folder, generation, folder);
     const present = new Set(await readdir(model.folder));
-    for (const name of companions) if (present.has(name)) await copyFile(join(model.folder, name), join(folder, name));
+    // Contents alone: a copy of a read-only file would be read-only too, and the new model is the user's to change.
+    for (const name of companions) if (present.has(name)) await writeFile(join(folder, name), await readFile(join(model.folder, name)));
   } catch (cause) {
     throw explainFileError(cause, "saving the model in", folder);
   }

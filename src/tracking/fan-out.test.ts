@@ -104,10 +104,11 @@ test("JSON lines: metrics as they are, events with time and level", async () => 
   tracker.metrics({ step: 1, loss: 2 });
   tracker.event({ code: "x/y", message: "m", detail: 3 });
   tracker.progress({ stage: "train", done: 1 });
-  await tracker.close("finished");
+  await tracker.close("failed", new Error("boom"));
   expect(rows).toMatchObject([
     { step: 1, loss: 2 },
     { code: "x/y", level: "info", message: "m", detail: 3 },
+    { code: "internal/bug", level: "error", message: "boom" },
   ]);
   expect((rows[1] as { time: string }).time).toMatch(/^\d{4}-\d\d-\d\dT.*Z$/);
 });

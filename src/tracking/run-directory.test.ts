@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { appendFileSync, chmodSync, chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -67,4 +67,23 @@ test("a folder without a record, or with a broken one, has none", () => {
   expect(readRunRecord(folder)).toBeUndefined();
   appendFileSync(join(folder, "run.json"), "{");
   expect(readRunRecord(folder)).toBeUndefined();
+});
+
+test("how a run ended is written even where the folder takes no new files any more", async (context) => {
+  const isRoot = process.geteuid?.() === 0;
+  if (process.platform === "win32") context.skip();
+  // Root may write everywhere: be somebody else for a moment.
+  if (isRoot) {
+    chownSync(folder, 65534, 65534);
+    process.seteuid!(65534);
+  }
+  try {
+    const run = open(false);
+    chmodSync(path(""), 0o555);
+    await run.close("failed", new Error("boom"));
+    expect(readRunRecord(path(""))).toMatchObject({ status: "failed", error: { message: "boom" } });
+    chmodSync(path(""), 0o755);
+  } finally {
+    if (isRoot) process.seteuid!(0);
+  }
 });

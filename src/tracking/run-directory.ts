@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { SparError } from "../internal/errors.ts";
+import { describeError } from "../internal/errors.ts";
 import { openJsonlFile } from "./jsonl-file.ts";
 import type { Tracker } from "./tracker.ts";
 
@@ -61,12 +61,6 @@ function replaceFile(path: string, text: string): void {
   renameSync(`${path}.tmp`, path);
 }
 
-function describeError(error: unknown): RunRecord["error"] {
-  if (error === undefined || error === null) return null;
-  const code = error instanceof SparError ? error.code : "internal/bug";
-  return { code, message: error instanceof Error ? error.message : String(error) };
-}
-
 /** Makes the folder where it is missing, and starts (or goes on with) its files; the caller holds the folder's lock. */
 export function openRunDirectory(folder: string, options: RunDirectoryOptions): RunDirectory {
   mkdirSync(folder, { recursive: true });
@@ -85,7 +79,8 @@ export function openRunDirectory(folder: string, options: RunDirectoryOptions): 
     spar: options.version,
     error: null,
   };
-  const writeRecord = (): void => replaceFile(path("run.json"), `${JSON.stringify(record, undefined, 2)}\n`);
+  const formatRecord = (): string => `${JSON.stringify(record, undefined, 2)}\n`;
+  const writeRecord = (): void => replaceFile(path("run.json"), formatRecord());
   writeRecord();
   replaceFile(path("config.yaml"), options.configYaml);
   rmSync(path("control"), { force: true });
@@ -138,8 +133,15 @@ export function openRunDirectory(folder: string, options: RunDirectoryOptions): 
       for (const file of [metrics, samples, events]) file.close();
       record.status = status;
       record.ended = new Date().toISOString();
-      record.error = describeError(error);
-      writeRecord();
+      record.error = error === undefined || error === null ? null : describeError(error);
+      try {
+        writeRecord();
+      } catch (cause) {
+        // A folder that takes no new files any more may still let its own be written: how the run ended is worth it.
+        const code = (cause as NodeJS.ErrnoException).code;
+        if (code !== "EACCES" && code !== "EPERM") throw cause;
+        writeFileSync(path("run.json"), formatRecord());
+      }
     },
   };
 }

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -49,4 +49,25 @@ test("release leaves a lock that is not its own", () => {
   writeLock({ pid: 1, host: "elsewhere.example", born: null });
   lock.release();
   expect(readdirSync(folder)).toEqual([lockFileName]);
+});
+
+test("giving back a folder that has become read-only is no error", (context) => {
+  const isRoot = process.geteuid?.() === 0;
+  if (process.platform === "win32") context.skip();
+  // Root may write everywhere: be somebody else for a moment.
+  if (isRoot) {
+    chownSync(folder, 65534, 65534);
+    process.seteuid!(65534);
+  }
+  try {
+    const lock = acquireRunLock(folder);
+    chmodSync(folder, 0o555);
+    expect(() => rmSync(join(folder, lockFileName))).toThrow("EACCES");
+    lock.release();
+    chmodSync(folder, 0o755);
+    lock.release();
+    expect(readdirSync(folder)).toEqual([]);
+  } finally {
+    if (isRoot) process.seteuid!(0);
+  }
 });

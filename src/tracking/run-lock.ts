@@ -76,7 +76,12 @@ export function acquireRunLock(folder: string): RunLock {
         linkSync(own, path);
         return {
           release() {
-            if (readLock(path) === content) rmSync(path, { force: true });
+            if (readLock(path) !== content) return;
+            try {
+              rmSync(path, { force: true });
+            } catch {
+              // The folder may have become read-only. A dead owner's lock stops nobody, and the run's own end is worth more.
+            }
           },
         };
       } catch (cause) {

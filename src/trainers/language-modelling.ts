@@ -62,7 +62,10 @@ export async function trainLanguageModel(
         let loss = 0;
         let runs = 0;
         const metrics = { entropy: 0, mean_token_accuracy: 0 };
+        // The last row of packed text may be a single token, with nothing to learn.
+        const learnt = batches.filter(({ count }) => count > 0).length;
         for (const { parts, count, indices } of batches) {
+          if (count === 0 && learnt > 0) continue;
           for (const part of parts) {
             const scored = batchScoredRows(part, model.config.maxPositions);
             const result = await runBatch(program, model, scored, 1 / total, {
@@ -71,8 +74,8 @@ export async function trainLanguageModel(
             });
             if (!Number.isFinite(result.loss)) throw nonFiniteLoss(result.loss, indices, rows);
             loss += result.loss;
-            metrics.entropy += result.entropy / count / batches.length;
-            metrics.mean_token_accuracy += result.accuracy / count / batches.length;
+            metrics.entropy += result.entropy / count / learnt;
+            metrics.mean_token_accuracy += result.accuracy / count / learnt;
           }
         }
         const gradNorm = await optimizer.update(learningRate);

@@ -6,6 +6,8 @@ export class MetricAverager {
 
   add(values: { readonly [name: string]: number }): void {
     for (const [name, value] of Object.entries(values)) {
+      // The step has no such value (no row was scored, no token learnt): the mean is over those that have.
+      if (!Number.isFinite(value)) continue;
       const known = this.#sums.get(name) ?? { sum: 0, count: 0 };
       this.#sums.set(name, { sum: known.sum + value, count: known.count + 1 });
     }

@@ -128,7 +128,7 @@ describe("exit codes", () => {
     expect(stderr).toContain("--debug");
   });
 
-  test("--json: rows only on standard output, the error among them", async () => {
+  test("--json: rows only on standard output, the error on the other", async () => {
     const good = await runSpar(["sft", ...keys({ output_dir: place.path("out-json"), logging_steps: "1" }), "--json"]);
     expect(good.code, good.stderr).toBe(0);
     const rows = parseRows(good.stdout);
@@ -137,7 +137,10 @@ describe("exit codes", () => {
     expect(parseRows(readFileSync(place.path("out-json", "metrics.jsonl"), "utf8"))).toEqual(rows.filter((row) => "loss" in row));
     const bad = await runSpar(["sft", ...keys({ output_dir: place.path("out-json") }), "--json"]);
     expect(bad.code).toBe(1);
-    expect(parseRows(bad.stdout)).toMatchObject([{ code: "run/folder-not-empty", level: "error" }]);
+    expect(bad.stdout).toBe("");
+    const [row = "", ...words] = bad.stderr.split("\n");
+    expect(JSON.parse(row)).toMatchObject({ code: "run/folder-not-empty", level: "error" });
+    expect(words.join("\n")).toContain("error: ");
   });
 });
 

@@ -255,3 +255,20 @@ describe("texts", () => {
     expect(await largestDifference(a, b)).toBeLessThan(1e-6);
   });
 });
+
+test("a packed row of a single token has nothing to learn, and its metrics are nowhere", async () => {
+  const one = place.writeRows("nine-tokens.jsonl", [{ input_ids: [1, 403, 407, 261, 378, 432, 383, 285, 261] }]);
+  const run = await train("sft", {
+    dataset_name: one,
+    packing: true,
+    packing_strategy: "wrapped",
+    max_length: 4,
+    per_device_train_batch_size: 1,
+    logging_steps: 3,
+    save_strategy: "steps",
+    save_steps: 1,
+  });
+  expect(run.rows).toHaveLength(1);
+  for (const name of ["loss", "entropy", "mean_token_accuracy", "grad_norm"]) expect(run.rows[0]![name], name).toEqual(expect.any(Number));
+  expect(Object.values(run.rows[0]!).every(Number.isFinite)).toBe(true);
+});

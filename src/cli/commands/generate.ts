@@ -4,7 +4,7 @@ import type { Content, Row } from "../../data/index.ts";
 import type { Completion } from "../../generation/index.ts";
 import { InterruptedError, UsageError } from "../../internal/errors.ts";
 import { addRepeatedOption, createCommandline, numberArgument, parseCommandline } from "../arguments.ts";
-import { readInputRows } from "../input-rows.ts";
+import { convertRows, readInputRows } from "../input-rows.ts";
 import { openModel, resolveModelFolder, resolveSampling } from "../open-model.ts";
 import type { CommandIO } from "../output.ts";
 import { addSamplingOptions, type SamplingArguments } from "../sampling-options.ts";
@@ -71,7 +71,11 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
     };
     const prompts =
       options.prompts === undefined
-        ? options.prompt.map((prompt) => read({ prompt }))
+        ? convertRows(
+            "generate: reading prompts",
+            "a text that is not empty and leaves the model room to answer",
+            options.prompt.map((prompt) => ({ place: "--prompt", convert: () => read({ prompt }) })),
+          )
         : await readInputRows("generate: reading prompts", options.prompts, "rows of {prompt}, text or messages", ({ row }) => read(row));
     io.handleInterrupts("Stopping: what is finished is printed. Ctrl-C again quits at once.");
     await printCompletions(io, prompts, options.n, async (onText, onCompletion) => {

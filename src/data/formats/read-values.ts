@@ -1,8 +1,13 @@
+import { SparError } from "../../internal/errors.ts";
 import { isRow, nameKind, type Row } from "../row.ts";
 import type { ChatExtras, Content, Message } from "./example.ts";
 
-/** A row that does not hold what its format needs; the text says what was found. Collected, then thrown as one error. */
-export class RowProblem extends Error {}
+/** A row that does not hold what its format needs; the text says what was found. Data sets collect them, then throw one error. */
+export class RowProblem extends SparError {
+  constructor(found: string) {
+    super("data/bad-row", found);
+  }
+}
 
 /** A row that is in order and still of no use here (nobody labelled it, say): left out and counted by this reason. */
 export class RowLeftOut extends Error {}

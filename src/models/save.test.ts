@@ -1,0 +1,28 @@
+import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, copyFileSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "vitest";
+import { createCpuBackend } from "../runtime/index.ts";
+import { freeModel, loadModel, saveModel } from "./index.ts";
+
+const source = fileURLToPath(new URL("../../test/fixtures/parity/models/stories260K", import.meta.url));
+
+test("files of a read-only model are saved as files that may be changed", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spar-save-"));
+  const from = mkdtempSync(join(tmpdir(), "spar-source-"));
+  for (const name of readdirSync(source)) copyFileSync(join(source, name), join(from, name));
+  for (const name of readdirSync(from)) chmodSync(join(from, name), 0o444);
+  const backend = createCpuBackend();
+  const model = await loadModel(from, backend);
+  try {
+    await saveModel(model, folder);
+    expect(readdirSync(folder)).toContain("generation_config.json");
+    for (const name of readdirSync(folder)) expect(statSync(join(folder, name)).mode & 0o200, name).toBe(0o200);
+    expect(readFileSync(join(folder, "tokenizer.json"))).toEqual(readFileSync(join(from, "tokenizer.json")));
+  } finally {
+    freeModel(model);
+    backend.close();
+    for (const each of [folder, from]) rmSync(each, { recursive: true });
+  }
+});
