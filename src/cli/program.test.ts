@@ -60,8 +60,31 @@ test("wrong options say what was expected", async () => {
   );
   expect(await spar("chat", "--model", "m", "--modle", "x")).toMatchObject({ code: 2 });
   expect(await spar("logprobs", "--model", "m")).toMatchObject({ code: 2 });
-  expect(await spar("doctor", "--method", "sft")).toMatchObject({ code: 2, err: expect.stringContaining("--method needs --config") });
+  expect(await spar("doctor", "recipe.yaml")).toMatchObject({
+    code: 2,
+    err: expect.stringContaining("recipe.yaml: expected --config FILE"),
+  });
+  expect(await spar("doctor", "--method", "sfft")).toMatchObject({ code: 2, err: expect.stringContaining("found sfft") });
   expect(await spar("quickstart", "--seed", "x")).toMatchObject({ code: 2 });
+});
+
+test("doctor: a recipe out of flags alone; its method from the data; a file that is not there", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spar-cli-"));
+  try {
+    const data = join(folder, "data.jsonl");
+    writeFileSync(data, `${JSON.stringify({ text: "" })}\n`);
+    const flags = ["--dataset_name", data, "--output_dir", join(folder, "out"), "--model_name_or_path", join(folder, "none/at/all")];
+    for (const method of [[], ["--method", "sft"]]) {
+      const checked = await spar("doctor", ...method, ...flags, "--no-trial", "--json");
+      expect(checked).toMatchObject({ code: 1, err: expect.stringContaining("the recipe (sft): 1 error") });
+      expect(JSON.parse(checked.out.split("\n")[0])).toMatchObject({ kind: "finding", method: "sft", level: "error" });
+    }
+    const none = await spar("doctor", "--config", join(folder, "nonono.yaml"));
+    expect(none).toMatchObject({ code: 1, err: expect.stringContaining("nonono.yaml: no such file") });
+    expect((await spar("doctor", "--method", "sft")).err).toContain("model_name_or_path is missing");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test("training commands: recipe errors are the user's, a missing recipe is usage", async () => {

@@ -10,7 +10,7 @@ import { judgeLogprobs, judgeScores } from "./check-rollout.ts";
 import { checkSettings } from "./check-settings.ts";
 import { checkTokenizer } from "./check-tokenizer.ts";
 import { formatFinding } from "./finding.ts";
-import { checkRecipe, inferMethod } from "./index.ts";
+import { checkRecipe, inferMethods } from "./index.ts";
 
 const model = fileURLToPath(new URL("../../test/fixtures/parity/models/stories260K", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "spar-doctor-test-"));
@@ -161,14 +161,30 @@ test("special tokens and chat templates", async () => {
   expect(check(make(eos, "{{ raise_exception('no') }}"), true)).toEqual(["tokenizer/chat-template"]);
 });
 
+const infer = (text: string, ...flags: string[]): Promise<Method[]> => inferMethods({ yaml: { text, file: "r.yaml" }, flags });
+
 test("the method is told from the keys", async () => {
-  expect(await inferMethod("method: reward\nlearning_rate: 1", "r")).toBe("reward");
-  expect(await inferMethod("model_name_or_path: m\npacking: true", "r")).toBe("sft");
-  expect(await inferMethod("model_name_or_path: m\ncenter_rewards_coefficient: .01", "r")).toBe("reward");
-  expect(await inferMethod("sft_model_path: m\nreward_model_path: r", "r")).toBe("ppo");
-  expect(await inferMethod("hidden_size: 64\nblock_size: 32", "r")).toBe("pretrain");
-  await expect(inferMethod("model_name_or_path: m", "r.yaml")).rejects.toThrow("the keys of r.yaml fit sft and reward and dpo");
-  await expect(inferMethod("packing: true\nkl_coef: 1", "r.yaml")).rejects.toThrow("fit no method");
+  expect(await infer("method: reward\nlearning_rate: 1")).toEqual(["reward"]);
+  expect(await infer("model_name_or_path: m\npacking: true")).toEqual(["sft"]);
+  expect(await infer("model_name_or_path: m", "--packing")).toEqual(["sft"]);
+  expect(await infer("model_name_or_path: m", "--no-packing")).toEqual(["sft"]);
+  expect(await infer("model_name_or_path: m\ncenter_rewards_coefficient: .01")).toEqual(["reward"]);
+  expect(await infer("sft_model_path: m\nreward_model_path: r")).toEqual(["ppo"]);
+  expect(await infer("sft_model_path: m", "--reward-funcs=rule:length")).toEqual(["ppo"]);
+  expect(await infer("hidden_size: 64\nblock_size: 32")).toEqual(["pretrain"]);
+  await expect(infer("packing: true\nkl_coef: 1")).rejects.toThrow("the keys of r.yaml fit no method");
+  await expect(inferMethods({ flags: ["--packing", "--kl_coef", "1"] })).rejects.toThrow("the keys of the command line fit no method");
+  await expect(infer("a: [")).rejects.toThrow("r.yaml: not valid YAML");
+});
+
+test("where the keys do not tell, the data do; pairs may be for two methods", async () => {
+  const pairs = write("which.jsonl", [{ chosen: "a b", rejected: "a c" }]);
+  const recipeOf = (path: string): string => `model_name_or_path: m\noutput_dir: o\ndatasets: [{path: json, data_files: ${path}}]\n`;
+  expect(await infer(recipeOf(texts))).toEqual(["sft"]);
+  expect(await infer(recipeOf(write("asked.jsonl", [{ prompt: "a", completion: "b" }])))).toEqual(["sft"]);
+  expect(await infer(recipeOf(pairs))).toEqual(["reward", "dpo"]);
+  expect(await inferMethods({ flags: ["--model_name_or_path", "m", "--output_dir", "o", "--dataset_name", texts] })).toEqual(["sft"]);
+  await expect(infer("model_name_or_path: m\ndataset_name: none.jsonl\noutput_dir: o")).rejects.toThrow("none.jsonl");
 });
 
 test("a finding is one line", () => {

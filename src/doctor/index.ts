@@ -2,4 +2,4 @@ export { checkRecipe, type CheckRecipeOptions, type RecipeCheck } from "./check-
 export { examineMachine, type MachineReport } from "./examine-machine.ts";
 export { formatFinding, type Finding } from "./finding.ts";
 export type { Forecast } from "./forecast.ts";
-export { inferMethod } from "./infer-method.ts";
+export { inferMethods } from "./infer-method.ts";

@@ -1,5 +1,5 @@
 export { describeKeys, renderKeysDocument, type KeyDescription } from "./describe-keys.ts";
-export { loadRecipe, parseRecipe, type LoadRecipeOptions, type ParseRecipeOptions, type ResolvedRecipe } from "./load.ts";
+export { loadRecipe, parseRecipe, readRecipeFile, type LoadRecipeOptions, type ParseRecipeOptions, type ResolvedRecipe } from "./load.ts";
 export { findNearest } from "./nearest.ts";
 export { runRecipe, trainMethod, type RunRecipeOptions } from "./run.ts";
 export type { Method, TrainingOutcome } from "../trainers/configs.ts";

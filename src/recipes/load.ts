@@ -33,7 +33,8 @@ export type LoadRecipeOptions = {
   flags?: readonly string[];
 };
 
-async function readRecipeFile(path: string): Promise<string> {
+/** @throws SparError `recipe/not-readable` */
+export async function readRecipeFile(path: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {

@@ -1,7 +1,6 @@
 /** `spar doctor`: tests this machine, or a recipe before it is run. */
 
-import { readFile } from "node:fs/promises";
-import type { Finding, Forecast, MachineReport } from "../../doctor/index.ts";
+import type { Finding, Forecast, MachineReport, RecipeCheck } from "../../doctor/index.ts";
 import { SparError, UsageError } from "../../internal/errors.ts";
 import type { Method } from "../../recipes/index.ts";
 import { createCommandline, parseCommandline } from "../arguments.ts";
@@ -10,7 +9,7 @@ import { formatTable, type CommandIO } from "../output.ts";
 export type DoctorArguments = {
   /** Check this recipe, without training. */
   config?: string;
-  /** The method of the recipe, where its keys do not tell. */
+  /** The method of the recipe; absent: keys and data tell. */
   method?: string;
   /** List the rewards that are shipped as rules. */
   rules: boolean;
@@ -23,7 +22,8 @@ export type DoctorArguments = {
 const examples = [
   "spar doctor",
   "spar doctor --config ppo.yaml",
-  "spar doctor --config sft.yaml --method sft --learning_rate 1e-4",
+  "spar doctor --config sft.yaml --learning_rate 1e-4",
+  "spar doctor --method sft --model_name_or_path models/tiny-reviews --dataset_name texts.jsonl --output_dir out",
   "spar doctor --rules",
 ];
 
@@ -33,22 +33,15 @@ export async function parseDoctorArguments(args: string[], io: CommandIO): Promi
     "Tests the engine on this machine and says what it can do; with --config, what would go wrong in a training before it is run.";
   const commandline = await createCommandline("doctor", summary, examples, io);
   commandline
-    .usage("[options] [--config FILE [--KEY VALUE …]]")
+    .usage("[options] [--config FILE] [--method METHOD] [--KEY VALUE …]")
     .option("--config <file>", "check this recipe; its keys may be given as flags too")
-    .option("--method <method>", "the recipe's method, where its keys do not tell")
-    .option("--no-trial", "with --config: do not train a few steps to measure memory and time")
+    .option("--method <method>", "the recipe's method; left out, keys and data tell")
+    .option("--no-trial", "of a recipe: do not train a few steps to measure memory and time")
     .option("--rules", "list the rewards that are shipped as rules", false)
     .allowUnknownOption()
     .allowExcessArguments();
   if (!parseCommandline(commandline, args)) return undefined;
   const options = { ...commandline.opts<Omit<DoctorArguments, "flags">>(), flags: [...commandline.args] };
-  if (options.config === undefined) {
-    if (options.method !== undefined) throw new UsageError("doctor: --method needs --config");
-    if (options.flags.length > 0)
-      throw new UsageError(`doctor: ${options.flags[0]}: expected --config with a recipe's keys`, {
-        hint: "spar doctor --help lists the options.",
-      });
-  }
   return options;
 }
 
@@ -56,8 +49,8 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
   const options = await parseDoctorArguments(args, io);
   if (options === undefined) return;
   if (options.rules) await showRules(io);
-  else if (options.config === undefined) await showMachine(io);
-  else await showRecipe(options, options.config, io);
+  else if (options.config === undefined && options.method === undefined && options.flags.length === 0) await showMachine(io);
+  else await showRecipes(options, io);
 }
 
 async function showRules(io: CommandIO): Promise<void> {
@@ -122,40 +115,57 @@ function formatMachine(report: MachineReport): string {
   return [formatTable(["what", "found"], rows), ...(failures.length === 0 ? [] : ["", "failed:", ...failures])].join("\n");
 }
 
-async function showRecipe(options: DoctorArguments, config: string, io: CommandIO): Promise<void> {
-  const { checkRecipe, formatFinding, inferMethod } = await import("../../doctor/index.ts");
-  const { loadRecipe } = await import("../../recipes/index.ts");
+/** One method after the other, where preference pairs could be for several. */
+async function showRecipes({ config, method: asked, flags, trial }: DoctorArguments, io: CommandIO): Promise<void> {
+  const { checkRecipe, inferMethods } = await import("../../doctor/index.ts");
+  const { parseRecipe, readRecipeFile } = await import("../../recipes/index.ts");
   const { createCpuBackend } = await import("../../runtime/index.ts");
-  const method = await chooseMethod(options.method, config, options.flags, inferMethod);
-  const recipe = await loadRecipe({ method, configPath: config, flags: options.flags });
-  Object.assign(process.env, recipe.env);
+  const stray = flags.find((word, i) => !word.startsWith("-") && (i === 0 || !flags[i - 1].startsWith("-")));
+  if (config === undefined && stray !== undefined)
+    throw new UsageError(`doctor: ${stray}: expected --config FILE, or a recipe's keys as flags`, {
+      hint: "spar doctor --help lists the options.",
+    });
+  const yaml = config === undefined ? undefined : { text: await readRecipeFile(config), file: config };
+  const methods = asked === undefined ? await inferMethods({ yaml, flags }) : [await readMethod(asked)];
   io.handleInterrupts("Stopping.");
   const backend = createCpuBackend();
+  const failed: string[] = [];
   try {
-    const { findings, forecast } = await checkRecipe(recipe, {
-      backend,
-      trial: options.trial,
-      signal: io.signal,
-      onStage: (stage) => io.note(`${stage} …`),
-    });
-    for (const finding of findings) {
-      if (io.json) io.row({ kind: "finding", ...finding });
-      else io.say(`${paintLevel(finding, io)}${formatFinding(finding).slice(finding.level.length)}`);
+    for (const method of methods) {
+      if (asked === undefined) io.note(`as a recipe for ${method}${methods.length > 1 ? ` (the keys fit ${methods.join(" and ")})` : ""}`);
+      const recipe = await parseRecipe({ method, yaml, flags });
+      Object.assign(process.env, recipe.env);
+      const check = await checkRecipe(recipe, { backend, trial, signal: io.signal, onStage: (stage) => io.note(`${stage} …`) });
+      await showCheck(method, check, io);
+      const name = `${config ?? "the recipe"} (${method})`;
+      const errors = check.findings.filter(({ level }) => level === "error");
+      if (errors.length > 0)
+        failed.push(`${name}: ${errors.length} ${errors.length === 1 ? "error" : "errors"}: ${errors.map(({ code }) => code).join(", ")}`);
+      if (check.findings.length === 0 && !io.json) io.say(`${name}: nothing stands in the way.`);
     }
-    if (forecast !== undefined) {
-      if (io.json) io.row({ kind: "forecast", ...forecast });
-      else io.say(`${findings.length === 0 ? "" : "\n"}${formatForecast(forecast)}`);
-    }
-    const errors = findings.filter(({ level }) => level === "error");
-    if (errors.length > 0)
-      throw new SparError(
-        "doctor/recipe",
-        `${config} (${method}): ${errors.length} ${errors.length === 1 ? "error" : "errors"}: ${errors.map(({ code }) => code).join(", ")}`,
-      );
-    if (findings.length === 0) io.say(`${config} (${method}): nothing stands in the way.`);
   } finally {
     backend.close();
   }
+  if (failed.length > 0) throw new SparError("doctor/recipe", failed.join("; "));
+}
+
+async function showCheck(method: Method, { findings, forecast }: RecipeCheck, io: CommandIO): Promise<void> {
+  const { formatFinding } = await import("../../doctor/index.ts");
+  for (const finding of findings) {
+    if (io.json) io.row({ kind: "finding", method, ...finding });
+    else io.say(`${paintLevel(finding, io)}${formatFinding(finding).slice(finding.level.length)}`);
+  }
+  if (forecast === undefined) return;
+  if (io.json) io.row({ kind: "forecast", method, ...forecast });
+  else io.say(`${findings.length === 0 ? "" : "\n"}${formatForecast(forecast)}`);
+}
+
+async function readMethod(asked: string): Promise<Method> {
+  const { configSchemas } = await import("../../trainers/configs.ts");
+  const methods = Object.keys(configSchemas) as Method[];
+  const method = methods.find((name) => name === asked);
+  if (method === undefined) throw new UsageError(`doctor: --method: expected ${methods.join(", ")}, found ${asked}`);
+  return method;
 }
 
 function paintLevel({ level }: Finding, io: CommandIO): string {
@@ -183,27 +193,4 @@ function formatDuration(seconds: number): string {
   if (seconds < 120) return `${seconds.toFixed(0)} s`;
   if (seconds < 7200) return `${(seconds / 60).toFixed(0)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
-}
-
-async function chooseMethod(
-  asked: string | undefined,
-  config: string,
-  flags: readonly string[],
-  inferMethod: (text: string, file: string) => Promise<Method>,
-): Promise<Method> {
-  const { configSchemas } = await import("../../trainers/configs.ts");
-  const methods = Object.keys(configSchemas) as Method[];
-  if (asked !== undefined) {
-    const method = methods.find((name) => name === asked);
-    if (method === undefined) throw new UsageError(`doctor: --method: expected ${methods.join(", ")}, found ${asked}`);
-    return method;
-  }
-  const text = await readFile(config, "utf8").catch((cause: unknown) => {
-    throw new SparError("recipe/not-readable", `cannot read the recipe ${config}: ${(cause as Error).message}`, {
-      hint: "--config takes the path of a YAML file.",
-      cause,
-    });
-  });
-  const named = flags.flatMap((word) => (word.startsWith("--") ? [`${word.slice(2).split("=")[0].replaceAll("-", "_")}: x`] : []));
-  return inferMethod(`${text}\n${named.filter((line) => !new RegExp(`^${line.split(":")[0]}:`, "m").test(text)).join("\n")}\n`, config);
 }
