@@ -1,4 +1,5 @@
 /** Inline SVG without any library: a curve over episodes, two histograms, an interval. Colours are the page's CSS variables. */
+import { escapeHtml } from "./format.ts";
 
 export interface Point {
   readonly x: number;
@@ -102,11 +103,12 @@ export function renderDistributions(before: readonly number[], after: readonly n
   return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="${label}"><line class="axis" x1="14" x2="${w - 14}" y1="${floor}" y2="${floor}"/>${hill(hills[0], "before")}${hill(hills[1], "after")}${ticks.join("")}</svg>`;
 }
 
-/** Shares with their intervals on one axis from 0 to 1. */
+/** Shares with their intervals on one axis from 0 to 1. `left`: room for the names; `text` is told to who cannot see it. */
 export function renderShares(
   rows: readonly { name: string; share: number; interval: readonly [number, number]; kind: "before" | "after" }[],
+  { text = "share of positive completions before and after", left = 54 }: { readonly text?: string; readonly left?: number } = {},
 ): string {
-  const [w, rowHeight, left, right] = [420, 62, 54, 30];
+  const [w, rowHeight, right] = [420, 62, 30];
   const h = rows.length * rowHeight + 26;
   const xAt = (share: number): number => left + share * (w - left - right);
   const grid = [0, 0.25, 0.5, 0.75, 1].map(
@@ -115,10 +117,10 @@ export function renderShares(
   );
   const bars = rows.map(({ name, share, interval, kind }, i) => {
     const y = 4 + i * rowHeight + rowHeight / 2;
-    return `<text class="label" x="${left - 14}" y="${y + 4.5}" text-anchor="end">${name}</text>
+    return `<text class="label" x="${left - 14}" y="${y + 4.5}" text-anchor="end">${escapeHtml(name)}</text>
 <rect class="bar ${kind}" x="${left}" y="${y - 11}" width="${fixed(xAt(share) - left)}" height="22" rx="4"/>
 <line class="whisker" x1="${fixed(xAt(interval[0]))}" x2="${fixed(xAt(interval[1]))}" y1="${y}" y2="${y}"/>${interval.map((end) => `<line class="whisker" x1="${fixed(xAt(end))}" x2="${fixed(xAt(end))}" y1="${y - 5}" y2="${y + 5}"/>`).join("")}
 <text class="value" x="${fixed(xAt(interval[1]) + 10)}" y="${y + 5}">${(100 * share).toFixed(0)} %</text>`;
   });
-  return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="share of positive completions before and after">${grid.join("")}${bars.join("")}</svg>`;
+  return `<svg viewBox="0 0 ${w} ${h}" role="img" aria-label="${escapeHtml(text)}">${grid.join("")}${bars.join("")}</svg>`;
 }

@@ -49,6 +49,7 @@ th:first-child{text-align:left;padding-left:0;font-weight:560;white-space:normal
 thead th:first-child{font-weight:500}
 th small{display:block;font-weight:400;color:var(--faint);font-size:13px;line-height:1.4}
 td:last-child{font-weight:640}
+.wide{overflow-x:auto}
 .samples{list-style:none;display:grid;gap:12px}
 .samples li{display:grid;grid-template-columns:1fr 1fr;background:var(--card);border:1px solid var(--rule);border-radius:14px;overflow:hidden}
 .text{padding:16px 20px 14px;display:flex;flex-direction:column;gap:12px;justify-content:space-between;overflow-wrap:anywhere}
@@ -56,6 +57,9 @@ td:last-child{font-weight:640}
 .text p:first-child{font:17px/1.5 "Iowan Old Style",Charter,"Source Serif 4",Georgia,"Times New Roman",serif}
 .text.before p:first-child{color:var(--soft)}
 .prompt{color:var(--faint)}
+.samples .asked .question{grid-column:1/-1;padding:12px 20px;border-bottom:1px solid var(--rule);color:var(--soft);font-size:14px;white-space:pre-wrap;overflow-wrap:anywhere}
+.samples .single{grid-template-columns:1fr}
+.asked .text p:first-child{white-space:pre-wrap}.asked .text.before p:first-child{color:var(--ink)}
 .marks{display:flex;flex-wrap:wrap;gap:6px;font-size:12px;align-items:center}
 .side{color:var(--faint);margin-right:4px}
 .mark{padding:2px 9px;border-radius:99px;border:1px solid var(--rule);color:var(--soft)}
