@@ -53,7 +53,35 @@ test("scores are of a row's last token and do not depend on what it is batched w
   for (const [i, row] of rows.entries()) expect((await scorer.scores([row]))[0]).toBeCloseTo(together[i], 5);
   expect(together[0]).not.toBeCloseTo(together[3], 3);
   await expect(scorer.logprobs([{ ids: [1, 2] }])).rejects.toMatchObject({ code: "generation/no-lm-head" });
+  await expect(scorer.nextLogprobs([{ ids: [1, 2], tokens: [3] }])).rejects.toMatchObject({ code: "generation/no-lm-head" });
+  expect(await scorer.scores([])).toEqual(new Float32Array(0));
   scorer.release();
+});
+
+test("what comes next is what logprobs says of it when it has come", async () => {
+  const small = createScorer(model, backend, { maxRows: 2 });
+  const rows = [rowOf(1, 5), rowOf(2, 9), rowOf(3, 1), rowOf(1, 5)].map((ids, i) => ({ ids, tokens: [i, 39, 7] }));
+  const reported: number[] = [];
+  const next = await small.nextLogprobs(rows, { report: (done) => void reported.push(done) });
+  const after = await scorer.logprobs(
+    rows.flatMap(({ ids, tokens }) => tokens.map((token) => ({ ids: [...ids, token], from: ids.length }))),
+  );
+  expect(next.flatMap((logprobs) => [...logprobs])).toEqual(after.map(({ logprobs }) => expect.closeTo(logprobs[0], 4)));
+  expect(reported.at(-1)).toBe(4);
+  expect(reported.length).toBeGreaterThan(1);
+  small.release();
+});
+
+test("callers at the same moment take turns, and one that is called off leaves the others alone", async () => {
+  const rows = [rowOf(1, 6), rowOf(2, 6)].map((ids) => ({ ids, tokens: [1] }));
+  const [a, stopped, b] = await Promise.allSettled([
+    scorer.nextLogprobs(rows),
+    scorer.nextLogprobs(rows, { signal: AbortSignal.abort() }),
+    scorer.nextLogprobs(rows),
+  ]);
+  expect(stopped.status).toBe("rejected");
+  expect(a).toEqual(b);
+  expect(a.status).toBe("fulfilled");
 });
 
 describe("refuses", () => {

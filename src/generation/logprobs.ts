@@ -3,7 +3,7 @@ import { SparError } from "../internal/errors.ts";
 import { batchRows, scoreHead, type LanguageModel } from "../models/index.ts";
 import { createFullSequence, createParameters } from "../nn/index.ts";
 import { bucketRows, createSessionCache, type Backend, type DeviceBuffer } from "../runtime/index.ts";
-import { buildGraph, div, exp, gather, input, mul, neg, sum, tokenLogprobs, type Graph, type Tensor } from "../tensor/index.ts";
+import { buildGraph, div, exp, gather, input, logSoftmax, mul, neg, sum, tokenLogprobs, type Graph, type Tensor } from "../tensor/index.ts";
 import { groupPrompts } from "./batch-plan.ts";
 
 export interface ScorerRow {
@@ -19,11 +19,26 @@ export interface ScoredRow {
   readonly entropies: Float32Array | undefined;
 }
 
+/** A row, and the tokens of which one may come next. */
+export interface NextTokenRow {
+  readonly ids: ArrayLike<number>;
+  readonly tokens: readonly number[];
+}
+
+export interface ScorerCall {
+  readonly signal?: AbortSignal | undefined;
+  /** Gets the number of rows done after each batch. */
+  readonly report?: ((done: number) => void) | undefined;
+}
+
+/** Calls at the same moment take turns. */
 export interface Scorer {
   /** Of logits ÷ temperature (default 1). Rows are computed in batches of similar length; the result has their order. */
   logprobs(rows: readonly ScorerRow[], options?: { temperature?: number; entropy?: boolean }): Promise<ScoredRow[]>;
+  /** Log-probs of each row's `tokens` as what follows it, of the whole vocabulary. */
+  nextLogprobs(rows: readonly NextTokenRow[], call?: ScorerCall): Promise<Float32Array[]>;
   /** For models with a score head: the score at each row's last token. */
-  scores(rows: readonly ArrayLike<number>[]): Promise<Float32Array>;
+  scores(rows: readonly ArrayLike<number>[], call?: ScorerCall): Promise<Float32Array>;
   /** Throws what the others would about a row that cannot be computed. */
   check(ids: ArrayLike<number>): void;
   release(): void;
@@ -79,12 +94,15 @@ export function createScorer(model: LanguageModel, backend: Backend, { maxRows =
   const eachBatch = async (
     rows: readonly ArrayLike<number>[],
     body: (hidden: DeviceBuffer, members: readonly number[], time: number) => Promise<void>,
+    { signal, report }: ScorerCall = {},
   ): Promise<void> => {
+    let done = 0;
     for (const whole of groupPrompts(
       rows.map(({ length }) => length),
       config.maxPositions,
     )) {
       for (let start = 0; start < whole.members.length; start += maxRows) {
+        signal?.throwIfAborted();
         const members = whole.members.slice(start, start + maxRows);
         const [count, time] = [bucketRows(members.length), whole.time];
         const batch = batchRows(
@@ -99,8 +117,39 @@ export function createScorer(model: LanguageModel, backend: Backend, { maxRows =
           { ids, positions, bias },
           (outputs) => body(outputs.get("hidden") as DeviceBuffer, members, time),
         );
+        report?.((done += members.length));
       }
     }
+  };
+
+  /** What a row ends with, through `build`'s graph: `read` gets its values [rows of the batch, …] and which rows they are of. */
+  const eachEnd = (
+    rows: readonly ArrayLike<number>[],
+    build: (hidden: DeviceBuffer, count: number) => Graph,
+    read: (values: Float32Array, members: readonly number[]) => void,
+    call?: ScorerCall,
+  ): Promise<void> =>
+    eachBatch(
+      rows,
+      async (hidden, members, time) => {
+        const count = bucketRows(members.length);
+        const ends = Int32Array.from({ length: count }, (_, b) => (b < members.length ? b * time + rows[members[b]].length - 1 : 0));
+        await run(
+          `end ${hidden.shape[0]} ${count}`,
+          () => build(hidden, count),
+          { hidden, rows: ends },
+          async (outputs) => read((await backend.read(outputs.get("values") as DeviceBuffer)) as Float32Array, members),
+        );
+      },
+      call,
+    );
+
+  // A compiled graph runs once at a time: callers take turns.
+  let turn: Promise<unknown> = Promise.resolve();
+  const takeTurn = <T>(body: () => Promise<T>): Promise<T> => {
+    const result = turn.then(body);
+    turn = result.catch(() => undefined);
+    return result;
   };
 
   return {
@@ -116,67 +165,75 @@ export function createScorer(model: LanguageModel, backend: Backend, { maxRows =
         const count = Math.max(0, ids.length - from);
         return { logprobs: new Float32Array(count), entropies: entropy ? new Float32Array(count) : undefined };
       });
-      await eachBatch(
-        rows.map(({ ids }) => ids),
-        async (hidden, members, time) => {
-          const wanted = members.flatMap((member, b) => {
-            const { ids, from = 1 } = rows[member];
-            return Array.from({ length: Math.max(0, ids.length - from) }, (_, i) => ({
-              member,
-              i,
-              at: b * time + from + i - 1,
-              label: ids[from + i],
-            }));
-          });
-          for (let start = 0; start < wanted.length; start += headRows) {
-            const part = wanted.slice(start, start + headRows);
-            const count = Math.min(headRows, 2 ** Math.ceil(Math.log2(part.length)));
-            const fill = (pick: (one: (typeof wanted)[number]) => number): Int32Array =>
-              Int32Array.from({ length: count }, (_, i) => (i < part.length ? pick(part[i]) : 0));
-            const data = {
-              hidden,
-              rows: fill(({ at }) => at),
-              labels: fill(({ label }) => label),
-              temperature: Float32Array.of(temperature),
-            };
-            const key = `head ${hidden.shape[0]} ${count}${temperature === 1 ? "" : " t"}${entropy ? " e" : ""}`;
-            await run(
-              key,
-              () => buildHeadGraph(model, hidden, count, temperature !== 1, entropy),
-              data,
-              async (outputs) => {
-                const logprobs = await backend.read(outputs.get("logprobs") as DeviceBuffer);
-                const entropies = entropy ? await backend.read(outputs.get("entropies") as DeviceBuffer) : undefined;
-                for (const [k, { member, i }] of part.entries()) {
-                  results[member].logprobs[i] = logprobs[k] as number;
-                  if (entropies !== undefined) (results[member].entropies as Float32Array)[i] = entropies[k] as number;
-                }
-              },
-            );
-          }
-        },
+      const scoreBatch = async (hidden: DeviceBuffer, members: readonly number[], time: number): Promise<void> => {
+        const wanted = members.flatMap((member, b) => {
+          const { ids, from = 1 } = rows[member];
+          return Array.from({ length: Math.max(0, ids.length - from) }, (_, i) => ({
+            member,
+            i,
+            at: b * time + from + i - 1,
+            label: ids[from + i],
+          }));
+        });
+        for (let start = 0; start < wanted.length; start += headRows) {
+          const part = wanted.slice(start, start + headRows);
+          const count = Math.min(headRows, 2 ** Math.ceil(Math.log2(part.length)));
+          const fill = (pick: (one: (typeof wanted)[number]) => number): Int32Array =>
+            Int32Array.from({ length: count }, (_, i) => (i < part.length ? pick(part[i]) : 0));
+          const data = {
+            hidden,
+            rows: fill(({ at }) => at),
+            labels: fill(({ label }) => label),
+            temperature: Float32Array.of(temperature),
+          };
+          const key = `head ${hidden.shape[0]} ${count}${temperature === 1 ? "" : " t"}${entropy ? " e" : ""}`;
+          await run(
+            key,
+            () => buildHeadGraph(model, hidden, count, temperature !== 1, entropy),
+            data,
+            async (outputs) => {
+              const logprobs = await backend.read(outputs.get("logprobs") as DeviceBuffer);
+              const entropies = entropy ? await backend.read(outputs.get("entropies") as DeviceBuffer) : undefined;
+              for (const [k, { member, i }] of part.entries()) {
+                results[member].logprobs[i] = logprobs[k] as number;
+                if (entropies !== undefined) (results[member].entropies as Float32Array)[i] = entropies[k] as number;
+              }
+            },
+          );
+        }
+      };
+      await takeTurn(() =>
+        eachBatch(
+          rows.map(({ ids }) => ids),
+          scoreBatch,
+        ),
       );
       return results;
     },
 
-    async scores(rows) {
+    async nextLogprobs(rows, call) {
+      if (model.head !== "lm")
+        throw new SparError("generation/no-lm-head", "nextLogprobs: expected a language model, got a model with a score head");
+      const ids = rows.map((row) => row.ids);
+      checkRows(ids, model);
+      const results = new Array<Float32Array>(rows.length);
+      const read = (logSoftmax: Float32Array, members: readonly number[]): void => {
+        for (const [b, member] of members.entries())
+          results[member] = Float32Array.from(rows[member].tokens, (token) => logSoftmax[b * config.vocabSize + token]);
+      };
+      await takeTurn(() => eachEnd(ids, (hidden, count) => buildNextGraph(model, hidden, count), read, call));
+      return results;
+    },
+
+    async scores(rows, call) {
       if (model.head !== "score")
         throw new SparError("generation/no-score-head", "scores: expected a model with a score head, got a language model");
       checkRows(rows, model);
       const scores = new Float32Array(rows.length);
-      await eachBatch(rows, async (hidden, members, time) => {
-        const count = bucketRows(members.length);
-        const ends = Int32Array.from({ length: count }, (_, b) => (b < members.length ? b * time + rows[members[b]].length - 1 : 0));
-        await run(
-          `score ${hidden.shape[0]} ${count}`,
-          () => buildScoreGraph(hidden, count),
-          { hidden, rows: ends },
-          async (outputs) => {
-            const values = await backend.read(outputs.get("scores") as DeviceBuffer);
-            for (const [b, member] of members.entries()) scores[member] = values[b] as number;
-          },
-        );
-      });
+      const read = (values: Float32Array, members: readonly number[]): void => {
+        for (const [b, member] of members.entries()) scores[member] = values[b];
+      };
+      await takeTurn(() => eachEnd(rows, buildScoreGraph, read, call));
       return scores;
     },
 
@@ -206,7 +263,12 @@ function buildHeadGraph(
 
 function buildScoreGraph(hidden: DeviceBuffer, count: number): Graph {
   const chosen = gather(input("hidden", "float32", hidden.shape), input("rows", "int32", [count]));
-  return buildGraph({ scores: scoreHead(createParameters(), chosen) });
+  return buildGraph({ values: scoreHead(createParameters(), chosen) });
+}
+
+function buildNextGraph({ architecture, config }: LanguageModel, hidden: DeviceBuffer, count: number): Graph {
+  const chosen = gather(input("hidden", "float32", hidden.shape), input("rows", "int32", [count]));
+  return buildGraph({ values: logSoftmax(architecture.head(config, createParameters(), chosen)) });
 }
 
 function checkRows(rows: readonly ArrayLike<number>[], model: LanguageModel): void {

@@ -43,7 +43,6 @@ export { createRewardJudge } from "./judges/reward-judge.ts";
 export { loadRubric, parseRubric } from "./judges/rubric-file.ts";
 export { checkRubric, parseJudgement, renderRubric, type Rubric } from "./judges/rubric.ts";
 export { createModelReward, loadModelReward } from "./model-reward.ts";
-export { createRewardScorer, type RewardScorer } from "./reward-model.ts";
 export { checkScores, type RewardFunction, type RewardRow, type Score } from "./reward.ts";
 export { createRuleReward, listRules } from "./rules/index.ts";
 export type { Rule, RuleOption } from "./rules/rule.ts";

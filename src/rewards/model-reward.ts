@@ -1,19 +1,19 @@
 /** A score-head model as a reward of rows. */
 import { SparError } from "../internal/errors.ts";
+import { createScorer, type Scorer } from "../generation/index.ts";
 import { freeModel, hasScoreHead, loadModel, readModelConfig } from "../models/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../tokenizer/index.ts";
-import { createRewardScorer, type RewardScorer } from "./reward-model.ts";
 import type { RewardFunction, RewardRow } from "./reward.ts";
 
 /** Scores prompt and completion as the ids they were sampled as, or as `encode` makes them. */
 export function createModelReward(
-  scorer: RewardScorer,
+  scorer: Scorer,
   { name, encode = joinIds }: { readonly name: string; readonly encode?: (row: RewardRow) => ArrayLike<number> },
 ): RewardFunction {
   return {
     name,
-    score: async (rows, options) => Array.from(await scorer.score(rows.map(encode), options)),
+    score: async (rows, options) => Array.from(await scorer.scores(rows.map(encode), options)),
     release: () => scorer.release(),
   };
 }
@@ -51,7 +51,7 @@ export async function loadModelReward(
   }
   const own = await loadTokenizer(folder);
   const model = await loadModel(folder, backend, { head: "score" });
-  const scorer = createRewardScorer(model, backend, batchSize === undefined ? {} : { batchSize });
+  const scorer = createScorer(model, backend, batchSize === undefined ? {} : { maxRows: batchSize });
   const same = !encodeTexts && (tokenizer === undefined || sameVocabulary(own, tokenizer));
   const reward = createModelReward(scorer, same ? { name } : { name, encode: (row) => encodeRow(own, row) });
   return {

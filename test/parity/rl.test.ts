@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { createScorer } from "../../src/generation/index.ts";
 import {
   clippedPolicyLoss,
   clippedValueLoss,
@@ -12,7 +13,6 @@ import {
 } from "../../src/losses/index.ts";
 import { batchRows, freeModel, loadModel, type LanguageModel } from "../../src/models/index.ts";
 import { createFullSequence, createParameters } from "../../src/nn/index.ts";
-import { createRewardScorer } from "../../src/rewards/index.ts";
 import {
   computeTargets,
   countStates,
@@ -229,12 +229,12 @@ describe.each(updates)("rl/$name", ({ path: update }) => {
     const backend = createCpuBackend();
     const policy = await loadModel(findModelFolder("stories260K"), backend);
     const rewardModel = await loadModel(findModelFolder("stories260K-score"), backend);
-    const scorer = createRewardScorer(rewardModel, backend);
+    const scorer = createScorer(rewardModel, backend);
 
     const responseLength = completions[0].length;
     const ended = completions.map((ids) => ids.includes(endId));
     const cut = completions.map((ids, i) => (ended[i] ? ids.slice(0, ids.indexOf(endId) + 1) : ids));
-    const scores = await scorer.score(prompts.map((ids, i) => [...ids, ...cut[i]]));
+    const scores = await scorer.scores(prompts.map((ids, i) => [...ids, ...cut[i]]));
     const rollouts: Rollout[] = [];
     for (const [i, prompt] of prompts.entries()) {
       const logprobs = await scoreTokens(policy, backend, [...prompt, ...cut[i]], prompt.length, temperature);

@@ -1,11 +1,10 @@
 /** A language model in memory as judge: the model under training itself, or another one. */
 import { SparError } from "../../internal/errors.ts";
-import { createGenerator, endTokens, type GenerationRequest, type GenerationSettings } from "../../generation/index.ts";
+import { createGenerator, createScorer, endTokens, type GenerationRequest, type GenerationSettings } from "../../generation/index.ts";
 import type { LanguageModel } from "../../models/index.ts";
 import type { Backend } from "../../runtime/index.ts";
 import type { Tokenizer } from "../../tokenizer/index.ts";
 import type { Judge } from "../judge.ts";
-import { createAnswerScorer } from "./answer-scores.ts";
 import { createAnswerEncoder, renderQuestion } from "./judge-prompt.ts";
 import { createRubricJudge, retryTemperature, type Judgement, type Question, type RubricJudgeOptions } from "./rubric-judge.ts";
 import { parseJudgement, type Rubric } from "./rubric.ts";
@@ -121,14 +120,14 @@ function createSamplingAsker({ model, tokenizer, backend, rubric, sampling = {},
 }
 
 function createExpectedAsker({ model, tokenizer, backend, rubric, batchSize = 16 }: ModelJudgeOptions): Asker {
-  const scorer = createAnswerScorer(model, backend, batchSize);
+  const scorer = createScorer(model, backend, { maxRows: batchSize });
   const encode = createAnswerEncoder(rubric, tokenizer);
   return {
     async ask(questions, { signal, onProgress }) {
       const rows = questions.map(encode);
       const { maxPositions } = model.config;
       const fitting = rows.flatMap(({ ids }, i) => (ids.length <= maxPositions ? [i] : []));
-      const scores = await scorer.score(
+      const scores = await scorer.nextLogprobs(
         fitting.map((i) => rows[i]),
         { signal, report: (done) => onProgress?.(done, questions.length) },
       );
@@ -136,11 +135,11 @@ function createExpectedAsker({ model, tokenizer, backend, rubric, batchSize = 16
       return rows.map(({ ids }, i): Judgement[] => {
         const found = byQuestion.get(i);
         if (found === undefined) return [{ value: null, retries: 0, ...explainLength(ids.length, maxPositions + 1) }];
-        const likelihoods = Array.from(found.logprobs, Math.exp);
+        const likelihoods = Array.from(found, Math.exp);
         const mass = likelihoods.reduce((sum, p) => sum + p, 0);
         // Relative to the likeliest, so that answers which are all improbable are still told apart.
-        const most = Math.max(...found.logprobs);
-        const weights = Array.from(found.logprobs, (logprob) => Math.exp(logprob - most));
+        const most = Math.max(...found);
+        const weights = Array.from(found, (logprob) => Math.exp(logprob - most));
         const whole = weights.reduce((sum, weight) => sum + weight, 0);
         const value = rubric.answers.reduce((sum, answer, j) => sum + (answer.value * weights[j]) / whole, 0);
         if (!Number.isFinite(value)) return [{ value: null, retries: 0, problem: "the model's logits are not numbers" }];
