@@ -1,10 +1,10 @@
 /** What a recipe names: its data, and the tokenizer and sizes of its model. */
-import { readFile } from "node:fs/promises";
-import { loadDataset, specFromName, splitDataset, type Dataset, type DatasetSpec } from "../data/index.ts";
+import { loadDataset, splitDataset, type Dataset } from "../data/index.ts";
 import { resolveModel } from "../hub/index.ts";
 import { readModelConfig } from "../models/index.ts";
 import type { ResolvedRecipe } from "../recipes/index.ts";
 import { createTokenizer, loadTokenizer, trainBPE, type Tokenizer } from "../tokenizer/index.ts";
+import { loadRunTokenizer, trainingSpecs } from "../trainers/index.ts";
 import { readSizes, type ModelSizes } from "./model-sizes.ts";
 
 export interface OpenedRecipe {
@@ -21,13 +21,8 @@ const tokenizerSample = 1_000_000;
 /** Throws what the training would throw at its start. */
 export async function openRecipe(recipe: ResolvedRecipe): Promise<OpenedRecipe> {
   const { config } = recipe;
-  const specs: readonly DatasetSpec[] =
-    config.datasets.length > 0 || config.dataset_name === null
-      ? config.datasets
-      : [specFromName({ dataset_name: config.dataset_name, dataset_config: config.dataset_config }, config.dataset_train_split)];
-  const whole = await loadDataset(specs, { seed: config.seed });
-  const held =
-    recipe.method === "pretrain" ? recipe.config.validation_share : config.eval_strategy === "no" ? null : config.test_split_size;
+  const whole = await loadDataset(trainingSpecs(config), { seed: config.seed });
+  const held = recipe.method === "pretrain" ? recipe.config.validation_share : config.test_split_size;
   const dataset = held === null || held === 0 ? whole : splitDataset(whole, held, config.seed).train;
   try {
     if (recipe.method === "pretrain") return { dataset, ...(await sketchModel(recipe.config, dataset)), folder: undefined };
@@ -35,7 +30,7 @@ export async function openRecipe(recipe: ResolvedRecipe): Promise<OpenedRecipe> 
     const folder = await resolveModel(name as string, { revision: config.model_revision });
     return {
       dataset,
-      tokenizer: await loadChanged(folder, config as TokenizerKeys),
+      tokenizer: (await loadRunTokenizer(folder, recipe.config, (id) => resolveModel(id))).tokenizer,
       sizes: readSizes(await readModelConfig(folder)),
       folder,
     };
@@ -43,44 +38,6 @@ export async function openRecipe(recipe: ResolvedRecipe): Promise<OpenedRecipe> 
     await dataset.close();
     throw error;
   }
-}
-
-type TokenizerKeys = {
-  readonly chat_template_path?: string | null;
-  readonly eos_token?: string | null;
-  readonly pad_token?: string | null;
-};
-
-/** The folder's tokenizer with the recipe's tokens and template. */
-async function loadChanged(folder: string, keys: TokenizerKeys): Promise<Tokenizer> {
-  const original = await loadTokenizer(folder);
-  const { chat_template_path: path = null, eos_token: eos = null, pad_token: pad = null } = keys;
-  if (path === null && eos === null && pad === null) return original;
-  const settings = JSON.parse(original.files["tokenizer_config.json"] ?? "{}") as { [key: string]: unknown };
-  const named = Object.entries(original.specialTokens);
-  const tokens = Object.fromEntries([
-    ...named,
-    ...(eos === null ? [] : [["eos_token", eos]]),
-    ...(pad === null ? [] : [["pad_token", pad]]),
-  ]) as { [name: string]: string };
-  const template =
-    path === null
-      ? {}
-      : /\.(jinja2?|j2)$/.test(path)
-        ? { "chat_template.jinja": await readFile(path, "utf8") }
-        : templateOf(await loadTokenizer(await resolveModel(path)));
-  if ("chat_template.jinja" in template) delete settings["chat_template"];
-  return createTokenizer(
-    { ...original.files, "tokenizer_config.json": JSON.stringify({ ...settings, ...tokens }), ...template },
-    { folder },
-  );
-}
-
-function templateOf({ files }: Tokenizer): { "chat_template.jinja"?: string } {
-  const text =
-    (files as { readonly [name: string]: string | undefined })["chat_template.jinja"] ??
-    (JSON.parse(files["tokenizer_config.json"] ?? "{}") as { chat_template?: unknown }).chat_template;
-  return typeof text === "string" ? { "chat_template.jinja": text } : {};
 }
 
 type PretrainConfig = Extract<ResolvedRecipe, { method: "pretrain" }>["config"];

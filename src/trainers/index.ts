@@ -3,6 +3,7 @@ export { trainDPO } from "./dpo.ts";
 export { trainPPO } from "./ppo.ts";
 export { trainReward } from "./reward.ts";
 export { trainSFT } from "./sft.ts";
+export { loadRunTokenizer } from "./run-tokenizer.ts";
 export { findModel, trainingSpecs } from "./training-setup.ts";
 export type { TrainingContext, TrainingOutcome } from "./training-context.ts";
 

@@ -3,7 +3,6 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
 import { createTokenizer, loadTokenizer, saveTokenizer, type Tokenizer } from "../tokenizer/index.ts";
-import type { TrainingContext } from "./training-context.ts";
 
 /** Keys of the recipe; a method may lack some. */
 export interface TokenizerKeys {
@@ -18,15 +17,11 @@ export interface RunTokenizer {
   writeChanges(folder: string): Promise<void>;
 }
 
-type FindModel = (idOrPath: string, context: TrainingContext) => Promise<string>;
+/** A model's folder by its hub id or path. */
+type FindModel = (idOrPath: string) => Promise<string>;
 
 /** @throws SparError `tokenizer/unknown-token`, `tokenizer/no-chat-template`, `tokenizer/missing` */
-export async function loadRunTokenizer(
-  folder: string,
-  keys: TokenizerKeys,
-  context: TrainingContext,
-  findModel: FindModel,
-): Promise<RunTokenizer> {
+export async function loadRunTokenizer(folder: string, keys: TokenizerKeys, findModel: FindModel): Promise<RunTokenizer> {
   const original = await loadTokenizer(folder);
   const { chat_template_path: templatePath = null, eos_token: eos = null, pad_token: pad = null } = keys;
   if (templatePath === null && eos === null && pad === null) return { tokenizer: original, writeChanges: async () => {} };
@@ -50,7 +45,7 @@ export async function loadRunTokenizer(
   if (eos !== null) settings["eos_token"] = eos;
   if (pad !== null) settings["pad_token"] = pad;
   // A template in the old place would contradict the one in chat_template.jinja.
-  const template = templatePath === null ? undefined : await readTemplate(templatePath, context, findModel);
+  const template = templatePath === null ? undefined : await readTemplate(templatePath, findModel);
   if (template !== undefined) delete settings["chat_template"];
   const files = {
     ...original.files,
@@ -77,7 +72,7 @@ export async function loadRunTokenizer(
   };
 }
 
-async function readTemplate(path: string, context: TrainingContext, findModel: FindModel): Promise<string> {
+async function readTemplate(path: string, findModel: FindModel): Promise<string> {
   if (/\.(jinja2?|j2)$/.test(path)) {
     try {
       return await readFile(path, "utf8");
@@ -88,7 +83,7 @@ async function readTemplate(path: string, context: TrainingContext, findModel: F
       });
     }
   }
-  const source = await loadTokenizer(await findModel(path, context));
+  const source = await loadTokenizer(await findModel(path));
   const {
     "chat_template.jinja": jinja,
     "chat_template.json": old,

@@ -53,7 +53,7 @@ export async function openTraining(
     const datasets = await loadTrainingDatasets(config);
     undo.push(() => Promise.all([datasets.train.close(), datasets.evaluation?.close()]));
     const folder = await findModel(name as string, context, config.model_revision);
-    const { tokenizer, writeChanges } = await loadRunTokenizer(folder, config, context, findModel);
+    const { tokenizer, writeChanges } = await loadRunTokenizer(folder, config, (name) => findModel(name, context));
     const resumePoint = await findResumePoint(config.output_dir, context.resume);
     const loaded = await loadModel(resumePoint?.path ?? folder, backend, { head, seed: config.seed });
     // The tokenizer's files are copied from here at each save; a checkpoint may be rotated away meanwhile.
