@@ -17,7 +17,7 @@ import { batchPairTokens, PairTally, type PairTokenBatch } from "./dpo-batch.ts"
 import type { DPOConfig } from "./dpo-config.ts";
 import { createPairReference, createTable, precomputeLogps, sumSides, type LogpTable, type PairReference } from "./dpo-reference.ts";
 import { createDPOSigns } from "./dpo-signs.ts";
-import { nonFiniteLoss } from "./non-finite.ts";
+import { describeRows, nonFiniteLoss } from "./non-finite.ts";
 import { createOptimizer, optimizerConfig } from "./optimizer.ts";
 import { scoredPairRow } from "./pair-batch.ts";
 import { createRowStream } from "./row-stream.ts";
@@ -179,13 +179,18 @@ async function train(
           const tally = new PairTally();
           for (const part of split(rows.map((pair, i) => ({ pair, index: indices[i] })))) {
             const partLoss = await runPart(part, runs++ > 0 ? "add" : "train", { table: pairs.table, tally, ...shares });
-            if (!Number.isFinite(partLoss)) throw nonFiniteLoss(partLoss, indices, pairs.rows);
+            if (!Number.isFinite(partLoss)) throw nonFiniteLoss(partLoss, indices, pairs.rows, trainables);
             loss += partLoss;
           }
           tokens += tally.seenTokens;
           for (const [name, value] of Object.entries(tally.describe())) metrics[name] = (metrics[name] ?? 0) + value / batches.length;
         }
-        const gradNorm = await optimizer.update(learningRate);
+        const gradNorm = await optimizer.update(learningRate, () =>
+          describeRows(
+            batches.flatMap(({ indices }) => indices),
+            pairs.rows,
+          ),
+        );
         seenTokens += tokens;
         if (config.sync_ref_model && step % config.ref_model_sync_steps === 0) {
           await reference.moveTowards(model, config.ref_model_mixup_alpha);

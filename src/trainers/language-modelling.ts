@@ -9,7 +9,7 @@ import type { LanguageModel } from "../models/index.ts";
 import { createParameters } from "../nn/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { input } from "../tensor/index.ts";
-import { nonFiniteLoss } from "./non-finite.ts";
+import { describeRows, nonFiniteLoss } from "./non-finite.ts";
 import { createOptimizer, optimizerConfig } from "./optimizer.ts";
 import { createRowStream } from "./row-stream.ts";
 import { createStepProgram, type StepGraph, type StepProgram } from "./step-program.ts";
@@ -72,13 +72,18 @@ export async function trainLanguageModel(
               add: runs++ > 0,
               checkpointing: config.gradient_checkpointing,
             });
-            if (!Number.isFinite(result.loss)) throw nonFiniteLoss(result.loss, indices, rows);
+            if (!Number.isFinite(result.loss)) throw nonFiniteLoss(result.loss, indices, rows, trainables);
             loss += result.loss;
             metrics.entropy += result.entropy / count / learnt;
             metrics.mean_token_accuracy += result.accuracy / count / learnt;
           }
         }
-        const gradNorm = await optimizer.update(learningRate);
+        const gradNorm = await optimizer.update(learningRate, () =>
+          describeRows(
+            batches.flatMap(({ indices }) => indices),
+            rows,
+          ),
+        );
         const tokens = batches.reduce((sum, batch) => sum + batch.tokens, 0);
         seenTokens += tokens;
         return { loss, gradNorm, metrics, latest: { num_tokens: seenTokens }, tokens };

@@ -32,10 +32,10 @@ export interface Optimizer {
   /** Updates made. */
   readonly steps: number;
   /**
-   * Applies the gradients; resolves to their global norm before clipping. Throws `training/non-finite` naming the
-   * first parameter whose gradient is not finite, and changes nothing then.
+   * Applies the gradients; resolves to their global norm before clipping. Throws `training/non-finite` naming `batch`
+   * and the first parameter whose gradient is not finite, and changes nothing then.
    */
-  update(learningRate: number): Promise<number>;
+  update(learningRate: number, batch?: () => string): Promise<number>;
   /** First and second moments by parameter, to be saved; the arrays are the optimizer's own memory. */
   moments(): Iterable<readonly [name: string, data: Float32Array]>;
   /** Puts saved moments back. */
@@ -97,15 +97,16 @@ export async function createOptimizer(backend: Backend, parameters: readonly Tra
     }
   }
 
-  async function globalNorm(): Promise<number> {
+  async function globalNorm(batch: (() => string) | undefined): Promise<number> {
     let total = 0;
     for (const { call, gradients, squares } of bound) {
       const executable = await compiled("norm", call);
       await executable.run(gradients, new Map([["squares", squares]]));
       for (const [i, square] of (await backend.read(squares)).entries()) {
         if (!Number.isFinite(Number(square))) {
-          throw new SparError("training/non-finite", `the gradient of ${call[i].owner.name} is not finite`, {
-            hint: "lower learning_rate, or look at the batch named in events.jsonl",
+          const rows = batch === undefined ? "" : ` for the batch of ${batch()}`;
+          throw new SparError("training/non-finite", `the gradient of ${call[i].owner.name} is not finite${rows}`, {
+            hint: "lower learning_rate, or look at these rows",
           });
         }
         total += Number(square);
@@ -118,8 +119,8 @@ export async function createOptimizer(backend: Backend, parameters: readonly Tra
     get steps() {
       return steps;
     },
-    async update(learningRate) {
-      const norm = await globalNorm();
+    async update(learningRate, batch) {
+      const norm = await globalNorm(batch);
       steps++;
       const values = adamwScalars(config, {
         step: steps,

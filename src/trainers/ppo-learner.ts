@@ -10,10 +10,10 @@ import { clippedPolicyLoss, clippedValueLoss, temperedLogprobs, weightedEntropy 
 import { scoreHead, valueHead, valueHeadNames, type LanguageModel } from "../models/index.ts";
 import { createFullSequence, createParameters, type Parameters } from "../nn/index.ts";
 import { Random, uniformAt } from "../internal/rng.ts";
-import { SparError } from "../internal/errors.ts";
 import { computeTargets, countStates, summarizeObjective, type KLOptions } from "../rollout/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { add, gather, input, mul, type Tensor } from "../tensor/index.ts";
+import { nonFiniteStep } from "./non-finite.ts";
 import { createOptimizer, type Optimizer, type OptimizerConfig, type Trainable } from "./optimizer.ts";
 import { batchLessons, makeLessons, type Episode, type Lesson, type PPOBatch } from "./ppo-batch.ts";
 import type { PPOConfig } from "./ppo-config.ts";
@@ -28,7 +28,13 @@ export interface PPOLearner {
   /** One update from a batch of episodes: values, targets, `num_ppo_epochs` passes. Metrics have TRL's names. */
   update(
     samples: readonly SampledEpisode[],
-    options: { update: number; learningRate: number; klCoef: number },
+    options: {
+      update: number;
+      learningRate: number;
+      klCoef: number;
+      /** Where each sample's prompt comes from, for errors. */
+      places?: readonly string[];
+    },
   ): Promise<{ [metric: string]: number }>;
   /** Everything beside the policy's weights that a resumed run needs. */
   buffers(): Iterable<readonly [name: string, data: Float32Array]>;
@@ -146,7 +152,7 @@ export async function createPPOLearner(
   }
 
   return {
-    async update(samples, { update, learningRate, klCoef }) {
+    async update(samples, { update, learningRate, klCoef, places = [] }) {
       const episodes = await estimateValues(samples);
       const kl = { estimator: config.kl_estimator };
       const targets = computeTargets(episodes, {
@@ -171,26 +177,24 @@ export async function createPPOLearner(
             counts.states += episode.values.length;
             counts.scored += episode.completionIds.length + (episode.trailingIds?.length ?? 0);
           }
+          const batch = (): string => miniBatch.map((lesson) => places[lessons.indexOf(lesson)] ?? "?").join(", ");
           const sums: { [metric: string]: number } = {};
           const microBatches = chunks(miniBatch, config.per_device_train_batch_size).flatMap((rows) =>
             splitByLogits(rows, ({ episode }) => episode.completionIds.length, policy.config.vocabSize),
           );
           for (const [i, microBatch] of microBatches.entries()) {
-            const batch = batchLessons(microBatch, limits, counts);
+            const inputs = batchLessons(microBatch, limits, counts);
             const results = {
-              ...(await runStep(policyProgram, "ppo", buildPolicyStep, batch, i > 0)),
-              ...(valueModel === undefined ? {} : await runStep(valueProgram, "value", buildValueStep, batch, i > 0)),
+              ...(await runStep(policyProgram, "ppo", buildPolicyStep, inputs, i > 0)),
+              ...(valueModel === undefined ? {} : await runStep(valueProgram, "value", buildValueStep, inputs, i > 0)),
             };
             for (const [name, value] of Object.entries(results)) sums[name] = (sums[name] ?? 0) + value;
           }
           if (!Number.isFinite(sums["policyLoss"] + sums["valueLoss"])) {
-            throw new SparError(
-              "training/non-finite",
-              `the policy's loss is ${sums["policyLoss"]}, the value's ${sums["valueLoss"]} in pass ${epoch + 1}`,
-              { hint: "lower learning_rate, or clip scores (score_clip)" },
-            );
+            const what = `the policy's loss is ${sums["policyLoss"]}, the value's ${sums["valueLoss"]} in pass ${epoch + 1}`;
+            throw nonFiniteStep(what, batch(), [...trainables, ...head, ...valueTrainables]);
           }
-          for (const [, each] of optimizers) await each.update(learningRate);
+          for (const [, each] of optimizers) await each.update(learningRate, batch);
           passes.push(describePass(sums, counts, miniBatch.length * width));
         }
       }

@@ -5,7 +5,7 @@
  * One step of the loop is one batch of episodes: collect, then `learner.update` (ppo-learner.ts).
  */
 import type { JsonValue } from "../checkpoint/index.ts";
-import { createLoader, preparePrompts, type PreparedRows, type TokenizedPrompt } from "../data/index.ts";
+import { createLoader, formatPlace, preparePrompts, type PreparedRows, type TokenizedPrompt } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
 import { createGenerator, createScorer, type Generator, type Scorer } from "../generation/index.ts";
 import { freeModel, loadModel, type LanguageModel } from "../models/index.ts";
@@ -108,6 +108,19 @@ async function train(
   const totalSteps = config.max_steps > 0 ? config.max_steps : Math.ceil(totalEpisodes / batchSize);
   const sampleEvery = config.num_sample_generations > 0 ? Math.max(1, Math.floor(totalSteps / config.num_sample_generations)) : Infinity;
 
+  /** Said once, and again where a batch has more of them. */
+  let mostUnscored = 0;
+  const reportUnscored = (step: number, scores: Float64Array): void => {
+    const unscored = scores.filter(Number.isNaN).length;
+    if (unscored <= mostUnscored) return;
+    mostUnscored = unscored;
+    const message =
+      unscored === scores.length
+        ? `no reward gave a score to any of the ${unscored} completions of step ${step}: there is nothing to learn from them`
+        : `no reward gave a score to ${unscored} of the ${scores.length} completions of step ${step}: nothing is learnt from those`;
+    tracker.event({ code: "rewards/unscored", level: "warning", message, step, unscored });
+  };
+
   return runTrainingLoop(
     config,
     context,
@@ -116,8 +129,10 @@ async function train(
       stepsPerEpoch: loader.batchesPerEpoch,
       logsLoss: false,
       async step(update, learningRate) {
-        const rows = await Promise.all(loader.next().indices.map((index) => prompts.read(index)));
+        const { indices } = loader.next();
+        const rows = await Promise.all(indices.map((index) => prompts.read(index)));
         const collected = await collect(config, { rows, generator, scorer, rewards, tokenizer, firstEpisode: episodes });
+        reportUnscored(update, collected.scores);
         const scaled = clipScores(normalizer?.normalize(collected.scores) ?? collected.scores, config.score_clip);
         const samples: SampledEpisode[] = collected.episodes.map((episode, i) => ({
           ...episode,
@@ -126,7 +141,12 @@ async function train(
         // The weights are about to change: what was packed of them for sampling makes room for the update's gradients.
         generator.refresh();
         await backend.trim();
-        const metrics = await learner.update(samples, { update, learningRate, klCoef: controller.coefficient });
+        const metrics = await learner.update(samples, {
+          update,
+          learningRate,
+          klCoef: controller.coefficient,
+          places: indices.map((index) => formatPlace(prompts.place(index))),
+        });
         await backend.trim();
         episodes += batchSize;
         if ((update - 1) % sampleEvery === 0) {
@@ -250,7 +270,7 @@ async function collect(
     rewardMeans: Object.fromEntries(
       byReward.map(([name, scores]) => {
         const known = scores.filter((score) => score !== null);
-        return [`rewards/${name}/mean`, known.reduce((sum, score) => sum + score, 0) / Math.max(1, known.length)];
+        return [`rewards/${name}/mean`, known.reduce((sum, score) => sum + score, 0) / known.length];
       }),
     ),
   };

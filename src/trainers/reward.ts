@@ -12,7 +12,7 @@ import { batchRows, scoreHead, type LanguageModel } from "../models/index.ts";
 import { createFullSequence, createParameters } from "../nn/index.ts";
 import { bucketLength, bucketRows } from "../runtime/index.ts";
 import { gather, input, slice, type TensorData } from "../tensor/index.ts";
-import { nonFiniteLoss } from "./non-finite.ts";
+import { describeRows, nonFiniteLoss } from "./non-finite.ts";
 import { createOptimizer, optimizerConfig } from "./optimizer.ts";
 import { countPairTokens, pairRow } from "./pair-batch.ts";
 import type { RewardConfig } from "./reward-config.ts";
@@ -74,12 +74,17 @@ async function train(config: RewardConfig, context: TrainingContext, training: T
         const metrics: { [name: string]: number } = {};
         for (const [i, { rows: pairs, indices }] of batches.entries()) {
           const result = await runBatch(pairs, 1 / total, i > 0 ? "add" : "train");
-          if (!Number.isFinite(result.loss)) throw nonFiniteLoss(result.loss, indices, rows);
+          if (!Number.isFinite(result.loss)) throw nonFiniteLoss(result.loss, indices, rows, trainables);
           loss += result.loss;
           for (const [name, value] of Object.entries(describeScores(result))) metrics[name] = (metrics[name] ?? 0) + value / batches.length;
           for (const pair of pairs) tokens += countPairTokens(pair);
         }
-        const gradNorm = await optimizer.update(learningRate);
+        const gradNorm = await optimizer.update(learningRate, () =>
+          describeRows(
+            batches.flatMap(({ indices }) => indices),
+            rows,
+          ),
+        );
         seenTokens += tokens;
         return { loss, gradNorm, metrics, latest: { num_tokens: seenTokens }, tokens };
       },

@@ -74,6 +74,31 @@ test("a constant reward leaves nothing to prefer: no advantage, no NaN", async (
   finite(await train({ reward_funcs: [constantReward], response_length: 1, per_device_train_batch_size: 1 }));
 });
 
+test("a reward that says nothing is told, and leaves no number that is none", async () => {
+  writeFileSync(place.path("silent.mjs"), "export default (rows) => rows.map(() => null);\n");
+  const run = await train({
+    reward_funcs: [place.path("silent.mjs")],
+    max_steps: 2,
+    logging_steps: 2,
+    save_strategy: "steps",
+    save_steps: 1,
+  });
+  finite(run);
+  expect(Object.keys(run.rows[0]!)).not.toContain("objective/scores");
+  expect(run.events.filter(({ code }) => code === "rewards/unscored")).toMatchObject([
+    { level: "warning", step: 1, message: expect.stringContaining("no reward gave a score to any of the 4 completions of step 1") },
+  ]);
+});
+
+test("a step that ends in no number names its rows, and the weight or gradient that is none", async () => {
+  await expect(train({ learning_rate: 1e30, num_ppo_epochs: 2, weight_decay: 1 })).rejects.toMatchObject({
+    code: "training/non-finite",
+    message: expect.stringMatching(
+      /^Step 1: .*in pass 2 for the batch of \S+prompts\.jsonl:\d, .*; the (weight|gradient of) \S+ is not finite/,
+    ),
+  });
+});
+
 test("the same seed gives the same bytes, another seed others", async () => {
   const [a, b, c] = [
     await train({ seed: 1, max_steps: 2 }),
