@@ -19,17 +19,26 @@ export const commands: { readonly [name: string]: Entry } = {
     summary: "tune a model on pairs of a chosen and a rejected completion (DPO and its relatives)",
     load: () => import("./commands/dpo.ts"),
   },
+  "self-rewarding": {
+    summary: "let a model answer, grade its answers and learn from the grades, again and again",
+    load: () => import("./commands/self-rewarding.ts"),
+  },
+  spin: {
+    summary: "let a model learn to tell people's answers from its own, until it cannot",
+    load: () => import("./commands/spin.ts"),
+  },
   generate: { summary: "complete prompts", load: () => import("./commands/generate.ts") },
   chat: { summary: "talk with a model in the terminal", load: () => import("./commands/chat.ts") },
   logprobs: { summary: "log-probabilities of given texts, or scores of a reward model", load: () => import("./commands/logprobs.ts") },
   serve: { summary: "answer programs by OpenAI's protocol with a model", load: () => import("./commands/serve.ts") },
+  eval: { summary: "measure a model, set it against another, or compare results", load: () => import("./commands/eval.ts") },
   judge: { summary: "grade or compare answers, or measure a judge against people", load: () => import("./commands/judge.ts") },
   doctor: { summary: "test this machine, or a recipe before it is run", load: () => import("./commands/doctor.ts") },
 };
 
 /** Named in spar's interface, and not there yet. */
 export const plannedCommands: ReadonlySet<string> = new Set(
-  "grpo rloo kto orpo cpo online-dpo raft self-rewarding spin eval label label-studio ui export submit".split(" "),
+  "grpo rloo kto orpo cpo online-dpo raft label label-studio ui export submit".split(" "),
 );
 
 /** The text of `spar --help`. */

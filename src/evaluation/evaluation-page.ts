@@ -97,8 +97,7 @@ function renderFigures(report: EvaluationReport, rewards: readonly (readonly num
       share === null || share === undefined || !interval ? [] : [{ name, share, interval, kind: "after" as const }],
     );
     charts.push(
-      `<figure class="card"><figcaption><b>Verdicts</b> ${escapeHtml(shortenName(model))} against ${escapeHtml(shortenName(against ?? ""))}</figcaption><div class="time">${bar.join("")}</div><ul class="legend">${legend.join("")}</ul></figure>`,
-      `<figure class="card"><figcaption><b>Win rate</b> ties count half, 95 % intervals</figcaption>${renderShares(rates, { text: "win rate, as judged and length controlled", left: 96 })}</figure>`,
+      `<figure class="card"><figcaption><b>Win rate</b> of ${escapeHtml(shortenName(model))}; ties count half, 95 % intervals</figcaption><div class="time">${bar.join("")}</div><ul class="legend">${legend.join("")}</ul>${renderShares(rates, { text: "win rate, as judged and length controlled", left: 96 })}</figure>`,
     );
   }
   if (rewards.length === 2 && rewards.every((values) => values.length > 1))
@@ -112,7 +111,7 @@ function renderFigures(report: EvaluationReport, rewards: readonly (readonly num
   const head = `<tr><th scope="col">figure</th><th scope="col">${escapeHtml(shortenName(model))}</th>${against === null ? "" : `<th scope="col">${escapeHtml(shortenName(against))}</th>`}</tr>`;
   return `<section><h2>Figures</h2>
 ${charts.length === 0 ? "" : `<div class="pair">${charts.join("")}</div>`}
-<div class="card table"><table><thead>${head}</thead><tbody>${rows.join("")}</tbody></table></div></section>`;
+<div class="card table wide sides"><table><thead>${head}</thead><tbody>${rows.join("")}</tbody></table></div></section>`;
 }
 
 function renderBench({ sides, mt_bench_turns: turns }: EvaluationReport): string {
@@ -147,7 +146,7 @@ function renderSamples({ samples, against, model }: EvaluationReport): string {
         : `<span class="mark ${tone}">${{ win: "preferred", lose: "not preferred", tie: "tie" }[outcome ?? "tie"]}${outcome === null ? " (no verdict)" : ""}</span>`,
       reward === undefined || reward === null ? "" : `<span class="mark">reward ${reward.toFixed(2).replace("-", "−")}</span>`,
     ];
-    return `<div class="text ${side === "model" ? "before" : "after"}"><p>${escapeHtml(text)}</p><p class="marks"><span class="side">${escapeHtml(names[side])}</span>${marks.join("")}</p></div>`;
+    return `<div class="text ${side === "model" ? "before" : "after"}"><p>${escapeHtml(text.trim())}</p><p class="marks"><span class="side">${escapeHtml(names[side])}</span>${marks.join("")}</p></div>`;
   };
   const rows = samples.map(
     (sample) =>

@@ -160,9 +160,11 @@ export function concludeEvaluation(report: EvaluationReport): { readonly headlin
   const [a, b] = [shortenName(model), shortenName(against ?? "")];
   if (rate !== null && rate !== undefined && interval) {
     const proven = interval[0] > 0.5 || interval[1] < 0.5;
-    const headline = proven
-      ? `${rate > 0.5 ? a : b} is preferred: ${a} wins ${percent(rate)} against ${b}.`
-      : `Not proven: ${a} wins ${percent(rate)} against ${b}, which chance could do too.`;
+    const headline = !proven
+      ? `Not proven: ${a} wins ${percent(rate)} against ${b}, which chance could do too.`
+      : rate > 0.5
+        ? `${a} is preferred: it wins ${percent(rate)} against ${b}.`
+        : `${b} is preferred: ${a} wins ${percent(rate)} only.`;
     const notes = [
       `${win} wins, ${tie} ties, ${lose} losses by ${judge}${voids === 0 ? "" : `, ${voids} without a verdict`}; each pair was judged in both orders, and a win counts only if both agree. 95 % interval ${percent(interval[0])} to ${percent(interval[1])}.`,
       controlled === null || controlled === undefined ? "" : `Were both answers equally long, ${a} would win ${percent(controlled)}.`,

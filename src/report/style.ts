@@ -7,7 +7,7 @@ html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",sans-serif;font-variant-numeric:tabular-nums}
 main{max-width:1080px;margin:0 auto;padding:56px 28px 40px}
 p,h1,h2,figure,ol,ul{margin:0;padding:0}
-.eyebrow{display:flex;gap:10px;align-items:baseline;color:var(--soft);font-size:14px}
+.eyebrow{display:flex;flex-wrap:wrap;gap:0 10px;align-items:baseline;color:var(--soft);font-size:14px}
 .eyebrow b{color:var(--accent);letter-spacing:.02em}
 .eyebrow span::before{content:"·";margin-right:10px;color:var(--faint)}
 h1{font-size:clamp(27px,4.3vw,42px);line-height:1.16;letter-spacing:-.022em;font-weight:680;margin:12px 0 16px;max-width:21em;text-wrap:balance}
@@ -50,6 +50,8 @@ thead th:first-child{font-weight:500}
 th small{display:block;font-weight:400;color:var(--faint);font-size:13px;line-height:1.4}
 td:last-child{font-weight:640}
 .wide{overflow-x:auto}
+.even td{font-weight:500}.even td:last-child{font-weight:500}
+.sides td:last-child{font-weight:400}.sides td:nth-child(2){font-weight:640}
 .samples{list-style:none;display:grid;gap:12px}
 .samples li{display:grid;grid-template-columns:1fr 1fr;background:var(--card);border:1px solid var(--rule);border-radius:14px;overflow:hidden}
 .text{padding:16px 20px 14px;display:flex;flex-direction:column;gap:12px;justify-content:space-between;overflow-wrap:anywhere}
@@ -73,6 +75,6 @@ td:last-child{font-weight:640}
 .prose b{color:var(--ink);display:block;font-weight:620}
 footer{margin-top:56px;padding-top:18px;border-top:1px solid var(--rule);font-size:13px;color:var(--faint)}
 @media(max-width:900px){.tiles,.curves{grid-template-columns:1fr 1fr}.prose{grid-template-columns:1fr}}
-@media(max-width:640px){main{padding:32px 16px 28px}section{margin-top:40px}.tiles{gap:10px}.pair,.curves,.samples li{grid-template-columns:1fr}.tile,.card{padding:14px 15px}.tile .value{font-size:31px}.table{padding:2px 15px}.text{padding:14px 15px 12px}.text.after{border-left:0;border-top:1px solid var(--rule)}th small{display:none}table{font-size:14px}th,td{padding:10px 0 10px 12px;white-space:normal}td{white-space:nowrap}}
+@media(max-width:640px){main{padding:32px 16px 28px}section{margin-top:40px}.tiles{gap:10px}.pair,.curves,.samples li{grid-template-columns:1fr}.tile,.card{padding:14px 15px}.tile .value{font-size:31px}.table{padding:2px 15px}.text{padding:14px 15px 12px}.text.after{border-left:0;border-top:1px solid var(--rule)}th small{display:none}table{font-size:14px}th,td{padding:10px 0 10px 12px;white-space:normal}td{white-space:nowrap}.wide td{white-space:normal}}
 @media print{body{background:#fff}.samples li,.card{break-inside:avoid}}
 `;
