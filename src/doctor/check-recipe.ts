@@ -26,6 +26,8 @@ export interface CheckRecipeOptions {
 
 /** Never throws for what the training would throw: that is a finding. Writes nothing but temporary files. */
 export async function checkRecipe(recipe: ResolvedRecipe, options: CheckRecipeOptions): Promise<RecipeCheck> {
+  if (recipe.method === "self-rewarding" || recipe.method === "spin")
+    return { findings: [describeStages(recipe.method)], forecast: undefined };
   const findings: Finding[] = [];
   let forecast: Forecast | undefined;
   let opened: OpenedRecipe | undefined;
@@ -63,6 +65,16 @@ export async function checkRecipe(recipe: ResolvedRecipe, options: CheckRecipeOp
     (finding, i) => findings.findIndex(({ code, found }) => code === finding.code && found === finding.found) === i,
   );
   return { findings: distinct.sort((a, b) => rank[a.level] - rank[b.level]), forecast };
+}
+
+function describeStages(method: string): Finding {
+  return {
+    code: "doctor/stages",
+    level: "note",
+    found: `${method} is a chain of samplings and trainings`,
+    why: "what it will train on does not exist yet, so only the recipe's keys were checked",
+    action: "start it with --num_iterations 1 and few prompts_per_iteration: metrics.jsonl then says how long each part takes",
+  };
 }
 
 function checkFit({ peakBytes }: Forecast): Finding[] {

@@ -3,7 +3,15 @@ import type { ResolvedRecipe } from "../recipes/index.ts";
 import type { Finding } from "./finding.ts";
 
 /** Learning rates between which full fine-tuning by AdamW usually works. */
-const usualRates = { pretrain: [1e-5, 1e-2], sft: [1e-7, 1e-3], reward: [1e-7, 1e-3], ppo: [1e-8, 1e-3], dpo: [1e-8, 1e-3] } as const;
+const usualRates = {
+  pretrain: [1e-5, 1e-2],
+  sft: [1e-7, 1e-3],
+  reward: [1e-7, 1e-3],
+  ppo: [1e-8, 1e-3],
+  dpo: [1e-8, 1e-3],
+  "self-rewarding": [1e-8, 1e-3],
+  spin: [1e-8, 1e-3],
+} as const;
 
 /** `steps`: optimizer steps of the whole run. */
 export function checkSettings(recipe: ResolvedRecipe, steps: number): Finding[] {

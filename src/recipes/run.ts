@@ -3,7 +3,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { explainFileError, removeAsides } from "../checkpoint/index.ts";
-import { InterruptedError, SparError } from "../internal/errors.ts";
+import { describeError, InterruptedError, SparError } from "../internal/errors.ts";
 import {
   acquireRunLock,
   createFanOut,
@@ -33,6 +33,10 @@ export async function trainMethod(recipe: ResolvedRecipe, context: TrainingConte
       return trainPPO(recipe.config, context);
     case "dpo":
       return trainDPO(recipe.config, context);
+    case "self-rewarding":
+      return (await import("../self-play/index.ts")).trainSelfRewarding(recipe.config, context);
+    case "spin":
+      return (await import("../self-play/index.ts")).trainSPIN(recipe.config, context);
   }
 }
 
@@ -105,7 +109,12 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
     }
     const earlier = resume === false ? undefined : await readEarlierConfig(folder);
     const changed = earlier === undefined ? [] : findChangedKeys(earlier, config);
-    if (resume === true && record?.status === "finished" && earlier !== undefined && !changed.some((key) => extentKeys.has(key))) {
+    const isStaged = recipe.method === "self-rewarding" || recipe.method === "spin";
+    // A longer run goes on; one of stages also where a key has another value, or somebody edited what is between them.
+    const goesOn = isStaged
+      ? changed.length > 0 || (await (await import("../self-play/index.ts")).findStaleFile(folder)) !== undefined
+      : changed.some((key) => extentKeys.has(key));
+    if (resume === true && record?.status === "finished" && earlier !== undefined && !goesOn) {
       const { step = 0, ...metrics } = readLastMetrics(folder);
       const tracker = createFanOut(extra);
       tracker.event({ code: "run/already-finished", message: `the run in ${folder} is finished: nothing to do` });
@@ -199,8 +208,7 @@ function recordFirst(directory: RunDirectory, folder: string, others: Tracker): 
 /** The last row of events.jsonl says why; people hear it from whoever catches the error. */
 function recordFailure(directory: RunDirectory, error: unknown): void {
   try {
-    const code = error instanceof SparError ? error.code : "internal/bug";
-    directory.event({ code, level: "error", message: error instanceof Error ? error.message : String(error) });
+    directory.event({ ...describeError(error), level: "error" });
   } catch {
     // The disk that made the run fail may be the reason.
   }
