@@ -210,8 +210,12 @@ async function writeBench(
   for (let turn = 0; ; turn++) {
     const open = [...questions.keys()].filter((i) => turn < questions[i].turns.length);
     if (open.length === 0) return answers;
+    // A long first answer may leave no room in the model's positions: nothing is said then, and judged so.
+    const full = turn === 0 ? [] : open.filter((i) => !writer.fits(conversationUntil(questions[i], answers[i], turn)));
+    for (const i of full) answers[i].push("");
     for (const temperature of new Set(open.map((i) => temperatureOf(questions[i])))) {
-      const members = open.filter((i) => temperatureOf(questions[i]) === temperature);
+      const members = open.filter((i) => temperatureOf(questions[i]) === temperature && !full.includes(i));
+      if (members.length === 0) continue;
       const texts = await writer.write(
         members.map((i) => conversationUntil(questions[i], answers[i], turn)),
         { temperature, maxNewTokens: benchTokens, ...asked },

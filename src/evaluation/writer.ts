@@ -32,6 +32,8 @@ export interface Writer {
   readonly settings: GenerationSettings;
   /** Answers in the order of the prompts. Throws `data/bad-rows`: every prompt that the model cannot take. */
   write(prompts: readonly AskedPrompt[], changes?: Partial<GenerationSettings>, options?: WriteOptions): Promise<WrittenAnswer[]>;
+  /** Whether a prompt leaves room for an answer. */
+  fits(prompt: AskedPrompt): boolean;
   /** Σ log p of each row's ids from `from` on, at temperature 1. */
   logprobs(rows: readonly { readonly ids: readonly number[]; readonly from: number }[]): Promise<number[]>;
 }
@@ -60,16 +62,26 @@ export async function withWriter<T>(
     const generator = createGenerator(model, backend, { maxBatch: batchSize, tokenizer });
     const scorer = createScorer(model, backend, { maxRows: batchSize });
     const context = createTokeniseContext(tokenizer);
+    const encode = (prompt: AskedPrompt): number[] => {
+      const ids = tokenisePrompt({ kind: "prompt", prompt: toContent(prompt) }, context);
+      generator.check(ids);
+      return ids;
+    };
     try {
       return await body({
         tokenizer,
         settings,
+        fits(prompt) {
+          try {
+            encode(prompt);
+            return true;
+          } catch (error) {
+            if (error instanceof SparError && error.code === "generation/prompt-too-long") return false;
+            throw error;
+          }
+        },
         async write(prompts, changes = {}, { signal, onProgress, indices } = {}) {
-          const promptIds = checkAll(name, prompts, (prompt) => {
-            const ids = tokenisePrompt({ kind: "prompt", prompt: toContent(prompt) }, context);
-            generator.check(ids);
-            return ids;
-          });
+          const promptIds = checkAll(name, prompts, encode);
           let done = 0;
           const completions = await generator.generate(
             promptIds.map((ids, i) => ({ promptIds: ids, promptIndex: indices?.[i] ?? i })),
