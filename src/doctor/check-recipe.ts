@@ -34,8 +34,10 @@ export async function checkRecipe(recipe: ResolvedRecipe, options: CheckRecipeOp
   let survey: Survey | undefined;
   try {
     options.onStage?.("reading model and data");
+    const started = performance.now();
     opened = await openRecipe(recipe);
     survey = await surveyData(recipe, opened, options.signal);
+    const dataSeconds = (performance.now() - started) / 1000;
     const { tokenizer, sizes, folder } = opened;
     findings.push(
       ...checkTokenizer({ method: recipe.method, tokenizer, vocabSize: sizes.vocabSize, isChat: survey.isChat }),
@@ -46,7 +48,7 @@ export async function checkRecipe(recipe: ResolvedRecipe, options: CheckRecipeOp
     const isSound = findings.every(({ level }) => level !== "error");
     if (options.trial !== false && isSound) {
       options.onStage?.("training a few steps to measure");
-      forecast = await forecastRun(recipe, opened, survey, plan, options);
+      forecast = await forecastRun(recipe, opened, survey, plan, { ...options, dataSeconds });
       findings.push(...checkFit(forecast));
     }
     if (recipe.method === "ppo" && folder !== undefined && isSound) {
@@ -77,11 +79,26 @@ function describeStages(method: string): Finding {
   };
 }
 
-function checkFit({ peakBytes }: Forecast): Finding[] {
+/** A run of more than so many days is hardly meant. */
+const longRun = 2;
+
+function checkFit({ peakBytes, seconds, steps, secondsPerStep }: Forecast): Finding[] {
+  const findings: Finding[] = [];
+  const days = seconds / 86_400;
+  if (days > longRun) {
+    findings.push({
+      code: "doctor/time",
+      level: "warning",
+      found: `the run takes ${days.toFixed(days < 10 ? 1 : 0)} days on this machine: ${steps} steps of ${secondsPerStep.toPrecision(3)} s`,
+      why: "few people mean to wait that long",
+      action: "lower max_steps or num_train_epochs, shorten the rows, take a smaller model or fewer rows",
+    });
+  }
   const { memoryBytes } = describeMachine();
-  if (peakBytes < 0.9 * memoryBytes) return [];
+  if (peakBytes < 0.9 * memoryBytes) return findings;
   const gigabytes = (bytes: number): string => (bytes / 2 ** 30).toFixed(1);
   return [
+    ...findings,
     {
       code: "doctor/memory-tight",
       level: "warning",

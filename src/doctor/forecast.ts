@@ -5,7 +5,7 @@ import { describeMachine, type Backend } from "../runtime/index.ts";
 import type { OpenedRecipe } from "./open-recipe.ts";
 import { countCompiles, planBatches, type BatchPlan, type PlannedBatch } from "./plan-batches.ts";
 import type { Survey } from "./survey-data.ts";
-import { runTrial, type Trial, type TrialStep } from "./trial.ts";
+import { notEnoughMemory, runTrial, type Trial, type TrialStep } from "./trial.ts";
 
 export interface Forecast {
   readonly rows: number;
@@ -14,8 +14,11 @@ export interface Forecast {
   readonly shapes: number;
   readonly compiles: number;
   readonly secondsPerStep: number;
-  /** Training alone: preparing data, evaluation and saving come on top. */
+  /** From the start to the last step; saving comes on top. */
   readonly seconds: number;
+  /** Parts of it: reading and preparing data and model, all evaluations. The rest is training. */
+  readonly startSeconds: number;
+  readonly evaluationSeconds: number;
   /** Peak memory of the process (resident set): measured in the trial, and the graphs of further shapes on top. */
   readonly peakBytes: number;
   /** Parts of it: buffers (weights, gradients, moments, batches) and the intermediate values of the largest graph. */
@@ -44,12 +47,19 @@ export function planRun(recipe: ResolvedRecipe, { lengths }: Survey, { sizes }: 
 const episodesPerStep = (config: Extract<ResolvedRecipe, { method: "ppo" }>["config"]): number =>
   config.per_device_train_batch_size * config.gradient_accumulation_steps * config.num_mini_batches;
 
+export interface ForecastOptions {
+  readonly backend: Backend;
+  readonly signal?: AbortSignal | undefined;
+  /** What reading and preparing the data took. */
+  readonly dataSeconds: number;
+}
+
 export async function forecastRun(
   recipe: ResolvedRecipe,
   opened: OpenedRecipe,
   survey: Survey,
   plan: BatchPlan,
-  { backend, signal }: { backend: Backend; signal?: AbortSignal | undefined },
+  { backend, signal, dataSeconds }: ForecastOptions,
 ): Promise<Forecast> {
   const { config } = recipe;
   const byCost = [...plan.batches].sort((a, b) => a.cost - b.cost);
@@ -57,23 +67,37 @@ export async function forecastRun(
   const isPPO = recipe.method === "ppo";
   const accumulation = isPPO ? config.gradient_accumulation_steps : Math.min(2, config.gradient_accumulation_steps);
   const perStep = isPPO ? 1 : accumulation;
-  // Each twice: the first run of a graph lays out its memory.
-  const order = isPPO || heavy.shape === usual.shape ? [heavy, heavy] : [heavy, heavy, usual, usual];
   const availableBytes = describeMachine().availableBytes;
+  refuseTooLarge(4 * opened.sizes.weights, availableBytes);
+  // By turns, so that a machine that is busy for a moment slows both alike; cut short where steps are long.
+  const order = Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? heavy : usual));
   const rows =
     survey.source === undefined
       ? await takeRows(opened.dataset, recipe, order.length + 1, accumulation, survey)
       : await rowsOf(opened.dataset, survey.source, order, perStep);
-  const trial = await runTrial(recipe, { backend, rows, steps: order.length, accumulation, memoryLimit: availableBytes, signal });
-  const timing = fitTiming(trial, heavy, usual, perStep);
+  const trial = await runTrial(recipe, {
+    backend,
+    rows,
+    steps: order.length,
+    leastSteps: isPPO || heavy.cost === usual.cost ? 3 : 4,
+    enoughSeconds: 6,
+    accumulation,
+    memoryLimit: availableBytes,
+    signal,
+  });
+  const timing = fitTiming(trial, heavy, usual, { perStep, isPPO });
   const stepCount = plan.steps;
   const scale = plan.microBatches / plan.batches.length;
   const compiles = isPPO ? (plan.batches.length === 0 ? 0 : 1) : countCompiles(plan.batches);
-  const seconds =
+  const trainingSeconds =
     plan.batches.reduce((sum, { cost }) => sum + timing.micro(cost), 0) * scale +
     stepCount * timing.optimizer +
-    compiles * trial.compileSeconds;
-  const shapes = new Set(plan.batches.map(({ shape }) => shape)).size;
+    (isPPO ? Math.max(0, trial.steps[0].seconds - timing.micro(heavy.cost)) : compiles * trial.compileSeconds);
+  const { passes, cost: evaluationCost } = planEvaluation(recipe, opened, survey, plan);
+  // A forward pass is a third of forward and backward.
+  const evaluationSeconds = (passes * timing.micro(evaluationCost)) / 3 + (passes > 0 ? trial.compileSeconds : 0);
+  const startSeconds = dataSeconds + trial.startSeconds;
+  const shapes = new Set(plan.batches.flatMap(({ graphs }) => graphs)).size;
   // The trial makes a graph or two; a run keeps one for each of its last shapes.
   const moreGraphs = isPPO ? 0 : Math.max(0, Math.min(keptGraphs, shapes) - trial.graphs);
   return {
@@ -81,8 +105,10 @@ export async function forecastRun(
     steps: stepCount,
     shapes,
     compiles,
-    secondsPerStep: seconds / stepCount,
-    seconds,
+    secondsPerStep: trainingSeconds / stepCount,
+    seconds: startSeconds + trainingSeconds + evaluationSeconds,
+    startSeconds,
+    evaluationSeconds,
     peakBytes: process.resourceUsage().maxRSS * 1024 + moreGraphs * trial.graphBytes,
     bufferBytes: trial.bufferBytes,
     intermediateBytes: trial.intermediateBytes,
@@ -90,22 +116,74 @@ export async function forecastRun(
   };
 }
 
-/** Seconds of a micro-batch as a line through the two measured ones: a part that every batch takes, and one that grows with its work. */
+/** Weights with their gradients and two moments, before any of it is taken: the trial would fill the memory to find out. */
+function refuseTooLarge(weightBytes: number, availableBytes: number): void {
+  const needed = 4 * weightBytes;
+  if (needed > availableBytes) throw notEnoughMemory(needed, availableBytes, "weights, gradients and AdamW's moments alone take");
+}
+
+/** How many evaluation batches a run goes through, and the work of one. */
+function planEvaluation(
+  recipe: ResolvedRecipe,
+  opened: OpenedRecipe,
+  { lengths }: Survey,
+  { steps, batches }: BatchPlan,
+): { passes: number; cost: number } {
+  const { method, config } = recipe;
+  const share = method === "pretrain" ? recipe.config.validation_share : 0;
+  const heldRows = method === "pretrain" ? Math.floor((lengths.length * share) / (1 - share)) : opened.heldRows;
+  const perEpoch = (steps * config.per_device_train_batch_size * config.gradient_accumulation_steps) / lengths.length;
+  const every = config.eval_steps ?? config.logging_steps;
+  const times =
+    (config.eval_strategy === "epoch"
+      ? Math.ceil(perEpoch)
+      : config.eval_strategy === "steps"
+        ? Math.floor(steps / Math.max(1, every < 1 ? every * steps : every))
+        : 0) + (config.eval_on_start ? 1 : 0);
+  if (times === 0 || heldRows === 0 || method === "ppo") return { passes: 0, cost: 0 };
+  const size = config.per_device_eval_batch_size;
+  const perRow = batches.reduce((sum, { cost, indices }) => sum + cost / indices.length, 0) / batches.length;
+  return { passes: times * Math.ceil(heldRows / size), cost: perRow * Math.min(size, heldRows) };
+}
+
+interface Timing {
+  /** Seconds of a micro-batch by its cost. */
+  micro(cost: number): number;
+  /** Seconds of an update. */
+  readonly optimizer: number;
+}
+
+/**
+ * A line through the two measured batches: a part that every batch takes, and one that grows with its work. Of each the first
+ * run is left out (it makes graphs and lays out memory), and of the others the median is taken.
+ */
 function fitTiming(
   trial: Trial,
   heavy: PlannedBatch,
   usual: PlannedBatch,
-  perStep: number,
-): { micro: (cost: number) => number; optimizer: number } {
-  const microOf = ({ seconds, optimizerSeconds }: TrialStep): number => Math.max(0, seconds - optimizerSeconds) / perStep;
+  { perStep, isPPO }: { perStep: number; isPPO: boolean },
+): Timing {
   const { steps } = trial;
-  const last = steps[steps.length - 1];
-  const optimizer = last.optimizerSeconds;
-  const heavySeconds = microOf(steps[1] ?? last);
-  if (steps.length < 4) return { micro: (cost) => heavySeconds * Math.min(1, cost / heavy.cost), optimizer };
-  const usualSeconds = Math.min(heavySeconds, microOf(last));
-  const slope = (heavySeconds - usualSeconds) / (heavy.cost - usual.cost || 1);
+  const optimizer = isPPO ? 0 : median(steps.slice(1).map(({ optimizerSeconds }) => optimizerSeconds));
+  // What PPO makes ready anew in each step (sampling from changed weights) is part of the step.
+  const microOf = ({ seconds, compileSeconds, optimizerSeconds }: TrialStep): number =>
+    isPPO ? seconds : Math.max(0, seconds - compileSeconds - optimizerSeconds) / perStep;
+  if (heavy.cost === usual.cost) {
+    const seconds = median(steps.slice(1).map(microOf));
+    return { micro: (cost) => seconds * Math.max(0.1, cost / heavy.cost), optimizer };
+  }
+  const [heavySteps, usualSteps] = [0, 1].map((turn) => steps.filter((_, i) => i % 2 === turn).slice(1));
+  const heavySeconds = median((isPPO ? steps.slice(1) : heavySteps).map(microOf));
+  if (isPPO) return { micro: () => heavySeconds, optimizer };
+  const usualSeconds = Math.min(heavySeconds, median(usualSteps.map(microOf)));
+  const slope = (heavySeconds - usualSeconds) / (heavy.cost - usual.cost);
   return { micro: (cost) => Math.max(usualSeconds / 4, usualSeconds + slope * (cost - usual.cost)), optimizer };
+}
+
+function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
 }
 
 async function rowsOf(

@@ -52,17 +52,23 @@ test("a run's batches: steps as the trainer counts, heavier where longer", async
     ],
   });
   const rows = Array.from({ length: 18 }, (_, i) => ({ tokens: i < 9 ? 10 : 100, scored: 5 }));
-  const sizes = { hiddenSize: 64, layers: 2, vocabSize: 512, maxPositions: 128 };
+  const sizes = { hiddenSize: 64, layers: 2, vocabSize: 512, maxPositions: 128, weights: 0 };
   const plan = planBatches(rows, { ...config, train_sampling_strategy: "sequential" }, sizes);
   // 5 micro-batches an epoch, two to a step, the last of an epoch alone.
   expect(plan).toMatchObject({ steps: 6, microBatches: 10 });
-  expect(plan.batches[0].shape).toBe("4x16:24");
+  expect(plan.batches[0].graphs).toEqual(["4x16:24"]);
+  // The second of a step adds to the gradients: another graph.
+  expect(plan.batches[1].graphs).toEqual(["4x16:24 +"]);
   expect(plan.batches[3].cost).toBeGreaterThan(plan.batches[0].cost);
   expect(planBatches(rows, { ...config, max_steps: 3 }, sizes).steps).toBe(3);
+  // 4 rows of 500 tokens and a vocabulary of 2¹⁴: 2 × 2²⁴ logits, in two parts.
+  const large = { ...sizes, vocabSize: 2 ** 14, maxPositions: 512 };
+  const split = planBatches(new Array(4).fill({ tokens: 501, scored: 500 }), { ...config, max_steps: 1 }, large);
+  expect(split.batches[0].graphs).toEqual(["2x512:1024", "2x512:1024 +"]);
 });
 
 test("graphs are made again for shapes that fell out of the cache", () => {
-  const shapes = (names: string) => [...names].map((shape) => ({ shape, cost: 1, indices: [] }));
+  const shapes = (names: string) => [...names].map((shape) => ({ graphs: [shape], cost: 1, indices: [] }));
   expect(countCompiles(shapes("aabab"))).toBe(2);
   expect(countCompiles(shapes("abcabc"), 2)).toBe(6);
   expect(countCompiles(shapes("abaca"), 2)).toBe(3);

@@ -11,6 +11,8 @@ export interface OpenedRecipe {
   readonly dataset: Dataset;
   readonly tokenizer: Tokenizer;
   readonly sizes: ModelSizes;
+  /** Rows of the data that are kept for evaluation. */
+  readonly heldRows: number;
   /** The model's folder; undefined for `pretrain`. */
   readonly folder: string | undefined;
 }
@@ -24,12 +26,14 @@ export async function openRecipe(recipe: ResolvedRecipe): Promise<OpenedRecipe> 
   const whole = await loadDataset(trainingSpecs(config), { seed: config.seed });
   const held = recipe.method === "pretrain" ? recipe.config.validation_share : config.test_split_size;
   const dataset = held === null || held === 0 ? whole : splitDataset(whole, held, config.seed).train;
+  const heldRows = whole.count - dataset.count;
   try {
-    if (recipe.method === "pretrain") return { dataset, ...(await sketchModel(recipe.config, dataset)), folder: undefined };
+    if (recipe.method === "pretrain") return { dataset, heldRows, ...(await sketchModel(recipe.config, dataset)), folder: undefined };
     const name = recipe.method === "ppo" ? (recipe.config.sft_model_path ?? recipe.config.model_name_or_path) : config.model_name_or_path;
     const folder = await resolveModel(name as string, { revision: config.model_revision });
     return {
       dataset,
+      heldRows,
       tokenizer: (await loadRunTokenizer(folder, recipe.config, (id) => resolveModel(id))).tokenizer,
       sizes: readSizes(await readModelConfig(folder)),
       folder,
@@ -49,6 +53,7 @@ async function sketchModel(config: PretrainConfig, dataset: Dataset): Promise<{ 
     layers: config.num_hidden_layers,
     vocabSize: config.vocab_size,
     maxPositions: config.max_position_embeddings ?? config.block_size,
+    weights: 12 * config.num_hidden_layers * config.hidden_size ** 2 + config.vocab_size * config.hidden_size,
   };
   if (config.tokenizer_name_or_path !== null) {
     const tokenizer = await loadTokenizer(await resolveModel(config.tokenizer_name_or_path));

@@ -2,6 +2,7 @@
 import { createLoader } from "../data/index.ts";
 import { bucketLength, bucketRows } from "../runtime/index.ts";
 import type { TrainingArguments } from "../trainers/configs.ts";
+import { splitByLogits } from "../trainers/index.ts";
 import type { ModelSizes } from "./model-sizes.ts";
 
 export interface RowLength {
@@ -13,8 +14,8 @@ export interface RowLength {
 
 export interface PlannedBatch {
   readonly indices: readonly number[];
-  /** Names its graph. */
-  readonly shape: string;
+  /** Name the graphs that it goes through, one after the other: a batch of many logits runs in parts. */
+  readonly graphs: readonly string[];
   /** Multiplications of a forward pass, about. */
   readonly cost: number;
 }
@@ -41,20 +42,31 @@ export function planBatches(rows: readonly RowLength[], config: TrainingArgument
   const stepsPerEpoch = Math.ceil(loader.batchesPerEpoch / config.gradient_accumulation_steps);
   const steps = config.max_steps > 0 ? config.max_steps : Math.ceil(config.num_train_epochs * stepsPerEpoch);
   const microBatches = Math.round((steps / stepsPerEpoch) * loader.batchesPerEpoch);
-  const batches = Array.from({ length: Math.min(planLimit, microBatches) }, () => {
+  const batches = Array.from({ length: Math.min(planLimit, microBatches) }, (_, i) => {
     const { indices } = loader.next();
+    const isFirst = (i % loader.batchesPerEpoch) % config.gradient_accumulation_steps === 0;
     return {
       indices,
       ...measureBatch(
         indices.map((index) => rows[index]),
         sizes,
+        isFirst,
       ),
     };
   });
   return { steps, microBatches, batches };
 }
 
-function measureBatch(
+function measureBatch(rows: readonly RowLength[], sizes: ModelSizes, isFirst: boolean): { graphs: string[]; cost: number } {
+  const parts = splitByLogits(rows, ({ scored }) => scored, sizes.vocabSize).map((part) => measurePart(part, sizes));
+  return {
+    // A gradient that is added to what is there is another graph.
+    graphs: parts.map(({ shape }, i) => (isFirst && i === 0 ? shape : `${shape} +`)),
+    cost: parts.reduce((sum, { cost }) => sum + cost, 0),
+  };
+}
+
+function measurePart(
   rows: readonly RowLength[],
   { hiddenSize, layers, vocabSize, maxPositions }: ModelSizes,
 ): { shape: string; cost: number } {
@@ -71,7 +83,7 @@ function measureBatch(
 export function countCompiles(batches: readonly PlannedBatch[], kept = 16): number {
   const cache = new Set<string>();
   let made = 0;
-  for (const { shape } of batches) {
+  for (const shape of batches.flatMap(({ graphs }) => graphs)) {
     if (!cache.delete(shape)) made++;
     cache.add(shape);
     if (cache.size > kept) cache.delete(cache.values().next().value as string);

@@ -9,15 +9,18 @@ import type { Backend } from "../runtime/index.ts";
 import { watchBackend, type WatchingBackend } from "./watching-backend.ts";
 
 export interface TrialStep {
-  /** Making graphs ready left out. */
   readonly seconds: number;
+  /** Part of it: making graphs ready. */
+  readonly compileSeconds: number;
   /** Part of it: clipping and AdamW. */
   readonly optimizerSeconds: number;
 }
 
 export interface Trial {
   readonly steps: readonly TrialStep[];
-  /** To make one step graph ready. */
+  /** From the start to the first step: loading the model, preparing rows. */
+  readonly startSeconds: number;
+  /** To make one step graph ready, and what its first run takes longer than the next ones (on average). */
   readonly compileSeconds: number;
   /** By which the process grows for a step graph that is kept (on average), and how many were made. */
   readonly graphBytes: number;
@@ -31,7 +34,10 @@ export interface TrialOptions {
   readonly backend: Backend;
   /** In the order in which they are trained on; a step takes `batch` × `accumulation` of them. */
   readonly rows: readonly Row[];
+  /** So many, or fewer where they take longer than `enoughSeconds`; `leastSteps` in any case. */
   readonly steps: number;
+  readonly leastSteps: number;
+  readonly enoughSeconds: number;
   readonly accumulation: number;
   /** More may not be taken: throws `doctor/memory`. */
   readonly memoryLimit: number;
@@ -47,6 +53,8 @@ export async function runTrial(recipe: ResolvedRecipe, options: TrialOptions): P
     if (bytes > options.memoryLimit) throw notEnoughMemory(bytes, options.memoryLimit);
   });
   const steps: TrialStep[] = [];
+  const started = performance.now();
+  let startSeconds = 0;
   let mark: { at: number; compile: number; optimizer: number } | undefined;
   try {
     const data = join(folder, "rows.jsonl");
@@ -59,13 +67,18 @@ export async function runTrial(recipe: ResolvedRecipe, options: TrialOptions): P
       // Asked at every step boundary, the first time before the first step.
       readControl() {
         const now = { at: performance.now(), ...sumSeconds(watching) };
-        if (mark !== undefined) {
-          const compile = now.compile - mark.compile;
-          steps.push({ seconds: (now.at - mark.at) / 1000 - compile, optimizerSeconds: now.optimizer - mark.optimizer });
+        if (mark === undefined) startSeconds = (now.at - started) / 1000;
+        else {
+          steps.push({
+            seconds: (now.at - mark.at) / 1000,
+            compileSeconds: now.compile - mark.compile,
+            optimizerSeconds: now.optimizer - mark.optimizer,
+          });
         }
         mark = now;
         if (options.signal?.aborted === true) throw new InterruptedError("doctor: stopped");
-        if (steps.length >= options.steps) throw new TrialOver();
+        const spent = steps.reduce((sum, { seconds }) => sum + seconds, 0);
+        if (steps.length >= (spent > options.enoughSeconds ? options.leastSteps : options.steps)) throw new TrialOver();
         return undefined;
       },
     });
@@ -78,13 +91,20 @@ export async function runTrial(recipe: ResolvedRecipe, options: TrialOptions): P
   const stepGraphs = watching.graphs.filter(({ label }) => !isOptimizer(label));
   return {
     steps,
-    compileSeconds: Math.max(0, ...stepGraphs.map(({ compileSeconds }) => compileSeconds)),
-    graphBytes: stepGraphs.reduce((sum, { compileBytes }) => sum + compileBytes, 0) / Math.max(1, stepGraphs.length),
+    startSeconds,
+    compileSeconds: meanOf(stepGraphs.map(({ compileSeconds, runSeconds: [first, ...later] }) => compileSeconds + longerBy(first, later))),
+    graphBytes: meanOf(stepGraphs.map(({ compileBytes }) => compileBytes)),
     graphs: stepGraphs.length,
     bufferBytes: watching.peakBytes,
     intermediateBytes: Math.max(0, ...watching.graphs.map(({ peakBytes }) => peakBytes)),
   };
 }
+
+const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+
+/** The first run of a graph lays out its memory. */
+const longerBy = (first: number | undefined, later: readonly number[]): number =>
+  first === undefined || later.length === 0 ? 0 : Math.max(0, first - meanOf(later));
 
 const isOptimizer = (label: string): boolean => label === "adamw" || label === "norm";
 
@@ -137,11 +157,12 @@ function shorten(recipe: ResolvedRecipe, { steps, accumulation, rows }: TrialOpt
   return { ...recipe, config: { ...recipe.config, ...changes } } as ResolvedRecipe;
 }
 
-function notEnoughMemory(needed: number, available: number): SparError {
+/** `what`: whose bytes `needed` are, with its verb. */
+export function notEnoughMemory(needed: number, available: number, what = "the run needs"): SparError {
   const gigabytes = (bytes: number): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
   return new SparError(
     "doctor/memory",
-    `the run needs at least ${gigabytes(needed)} besides the program itself; ${gigabytes(available)} are free`,
+    `${what} at least ${gigabytes(needed)} besides the program itself; ${gigabytes(available)} are free`,
     {
       hint: "lower per_device_train_batch_size and raise gradient_accumulation_steps, lower max_length, or set gradient_checkpointing: true",
     },

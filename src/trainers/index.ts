@@ -10,5 +10,5 @@ export type { TrainingContext, TrainingOutcome } from "./training-context.ts";
 // Parts for loops of one's own
 export { createOptimizer, type Optimizer, type OptimizerConfig, type Trainable } from "./optimizer.ts";
 export { createStepProgram, type StepGraph, type StepProgram } from "./step-program.ts";
-export { batchScoredRows, scoreTokens, type ScoredBatch, type ScoredRow } from "./token-losses.ts";
+export { batchScoredRows, scoreTokens, splitByLogits, type ScoredBatch, type ScoredRow } from "./token-losses.ts";
 export { selectTrainables } from "./trainables.ts";

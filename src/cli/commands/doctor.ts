@@ -173,13 +173,15 @@ function paintLevel({ level }: Finding, io: CommandIO): string {
 }
 
 function formatForecast(forecast: Forecast): string {
-  const { rows, steps, shapes, secondsPerStep, seconds, peakBytes, bufferBytes, intermediateBytes, availableBytes } = forecast;
+  const { rows, steps, shapes, secondsPerStep, seconds, startSeconds, evaluationSeconds } = forecast;
+  const { peakBytes, bufferBytes, intermediateBytes, availableBytes } = forecast;
   return formatTable(
     ["forecast", "value"],
     [
       ["rows", rows.toLocaleString("en-US")],
       ["steps", `${steps.toLocaleString("en-US")}, in ${shapes} padded ${shapes === 1 ? "shape" : "shapes"}`],
-      ["time", `${formatDuration(seconds)} (${secondsPerStep.toPrecision(3)} s a step); evaluation and checkpoints come on top`],
+      ["time", `${formatDuration(seconds)}: ${secondsPerStep.toPrecision(3)} s a step; checkpoints come on top`],
+      ["", `of it to begin ${formatDuration(startSeconds)}, for evaluation ${formatDuration(evaluationSeconds)}`],
       ["memory", `${gigabytes(peakBytes)} at most; ${gigabytes(availableBytes)} were free`],
       [
         "",
