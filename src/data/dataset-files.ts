@@ -25,6 +25,20 @@ export type HubOptions = Pick<ResolveOptions, "onProgress" | "settings">;
 
 /** Finds the local files that a data set means, or downloads them where its path is a hub id. */
 export async function findDatasetFiles(spec: DatasetSpec, baseDir: string, hub: HubOptions = {}): Promise<DatasetFiles> {
+  const local = await findLocalFiles(spec, baseDir);
+  if (local !== undefined) return local;
+  const { resolveDataset } = await import("../hub/index.ts");
+  const { files } = await resolveDataset(spec.path, {
+    ...hub,
+    ...(spec.name ? { config: spec.name } : {}),
+    ...(spec.revision ? { revision: spec.revision } : {}),
+    split: baseSplit(spec),
+  });
+  return { files };
+}
+
+/** The local files that a data set means; undefined where its path is a hub id. Throws `data/not-found` and its like. */
+export async function findLocalFiles(spec: DatasetSpec, baseDir = "."): Promise<DatasetFiles | undefined> {
   const place = (path: string) => (isAbsolute(path) || baseDir === "." ? path : join(baseDir, path));
   const format = BUILDERS[spec.path];
   const local = await stat(place(spec.path)).catch(() => undefined);
@@ -51,14 +65,7 @@ export async function findDatasetFiles(spec: DatasetSpec, baseDir: string, hub: 
       hint: `expected a file, a folder, a hub id (org/name), or one of ${Object.keys(BUILDERS).join(", ")} with data_files`,
     });
   }
-  const { resolveDataset } = await import("../hub/index.ts");
-  const { files } = await resolveDataset(spec.path, {
-    ...hub,
-    ...(spec.name ? { config: spec.name } : {}),
-    ...(spec.revision ? { revision: spec.revision } : {}),
-    split: baseSplit(spec),
-  });
-  return { files };
+  return undefined;
 }
 
 /** `train` of `train[:100]`. */

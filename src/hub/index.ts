@@ -1,4 +1,4 @@
 export { resolveDataset, type ResolvedDataset } from "./resolve-dataset.ts";
-export { resolveModel, type ResolveOptions } from "./resolve-model.ts";
+export { isLocalModel, resolveModel, type ResolveOptions } from "./resolve-model.ts";
 export { readHubSettings, type HubSettings } from "./settings.ts";
 export type { DownloadProgress } from "./snapshot.ts";

@@ -26,9 +26,14 @@ export async function resolveModel(
   idOrPath: string,
   options: ResolveOptions & { allowPatterns?: readonly string[] } = {},
 ): Promise<string> {
-  if (await isLocal(idOrPath)) return idOrPath;
+  if (await isLocalModel(idOrPath)) return idOrPath;
   const repo = parseRepo("model", idOrPath, options.revision);
-  const snapshot = await openSnapshot(repo, options.settings ?? (await readHubSettings()));
+  const snapshot = await openSnapshot(repo, options.settings ?? (await readHubSettings())).catch((cause: unknown) => {
+    // Most often a path was meant.
+    if (!(cause instanceof SparError) || !["hub/not-found", "hub/offline", "hub/no-network"].includes(cause.code)) throw cause;
+    const message = `${cause.message} There is no folder ${JSON.stringify(idOrPath)} here, so it was taken for a hub id.`;
+    throw new SparError(cause.code, message, { cause, ...(cause.hint === undefined ? {} : { hint: cause.hint }) });
+  });
   if (options.allowPatterns) {
     const patterns = options.allowPatterns.map(createGlob);
     await snapshot.download(
@@ -76,11 +81,23 @@ function refuseWeights(repo: Repo, { paths, cached, folder }: Snapshot): SparErr
   });
 }
 
-async function isLocal(path: string): Promise<boolean> {
-  return stat(path).then(
-    (stats) => stats.isDirectory() || (stats.isFile() && path.endsWith(".gguf")),
-    () => false,
-  );
+/**
+ * True for a folder or a .gguf file, false for what may be a hub id; asks no network.
+ * @throws SparError `hub/no-such-folder` for what is neither, `hub/not-a-model` for another file
+ */
+export async function isLocalModel(idOrPath: string): Promise<boolean> {
+  const stats = await stat(idOrPath).catch(() => undefined);
+  if (stats?.isDirectory() === true || (stats !== undefined && idOrPath.endsWith(".gguf"))) return true;
+  if (stats !== undefined)
+    throw new SparError(
+      "hub/not-a-model",
+      `Loading the model ${JSON.stringify(idOrPath)}: expected a folder or a .gguf file, found another file.`,
+      {
+        hint: "Give the folder that holds config.json and model.safetensors.",
+      },
+    );
+  parseRepo("model", idOrPath);
+  return false;
 }
 
 /** `org/name[@revision]`, or an error that takes what looks like a path for a path. */

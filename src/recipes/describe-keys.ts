@@ -108,7 +108,7 @@ export async function renderKeysDocument(): Promise<string> {
     "- `datasets`: `weight`, `revision`, `sample_by`, `task` and a map of `columns` are additions.",
     "- `report_to`: `all` means every tracker that spar has.",
     "- `dtype`: the engine computes in float32 whatever it says.",
-    "- A key that is set twice: the last one counts, as in Python, and a warning says so. Unknown keys are errors.",
+    "- A key that is set twice with different values is an error (Python would take the last), and so is an unknown key.",
     "",
   );
   return lines.join("\n");

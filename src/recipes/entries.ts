@@ -11,4 +11,10 @@ export type RecipeEntry = {
 };
 
 /** All that was read from one source; problems are texts `place: what is wrong`. */
-export type RecipeEntries = { entries: RecipeEntry[]; problems: string[]; notes: string[] };
+export type RecipeEntries = {
+  entries: RecipeEntry[];
+  problems: string[];
+  notes: string[];
+  /** The source is no list of keys at all: what it lacks cannot be told. */
+  isBroken?: boolean;
+};

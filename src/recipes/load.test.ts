@@ -11,13 +11,13 @@ function parse(method: ParseRecipeOptions["method"], text: string, flags: string
   return parseRecipe({ method, yaml: { text, file: "recipe.yaml" }, flags });
 }
 
-async function problemsOf(promise: Promise<unknown>): Promise<string[]> {
+async function problemsOf(promise: Promise<unknown>, code = "recipe/invalid"): Promise<string[]> {
   const error: unknown = await promise.then(
     () => undefined,
     (reason: unknown) => reason,
   );
   expect(error).toBeInstanceOf(SparError);
-  expect((error as SparError).code).toBe("recipe/invalid");
+  expect((error as SparError).code).toBe(code);
   return (error as SparError).message
     .split("\n")
     .slice(1)
@@ -164,7 +164,7 @@ kl_coef: 3
 per_device_train_batch_size: 0
 loss_type: dft
 `;
-  expect(await problemsOf(parse("sft", text, ["--max-steps", "x", "--eval_strategy", "never"]))).toEqual([
+  expect(await problemsOf(parse("sft", text, ["--max-steps", "x", "--eval_strategy", "never"]), "usage/invalid")).toEqual([
     "recipe.yaml:2: learning_rat: unknown key; did you mean learning_rate?",
     'recipe.yaml:3: learning_rate: expected a number (at least 0), found "fast"',
     "recipe.yaml:5: datasets[0]: unknown key splitt; did you mean split?",
@@ -194,16 +194,28 @@ test("rules between keys are checked beside wrong values", async () => {
 
 test("broken, empty and misshapen YAML", async () => {
   expect((await problemsOf(parse("sft", "a: [1\nb: 2\n")))[0]).toMatch(/^recipe\.yaml:\d+: not valid YAML: /);
-  expect(await problemsOf(parse("sft", ""))).toContain("recipe.yaml:1: the recipe is empty: expected lines of key: value");
-  expect(await problemsOf(parse("sft", "- a\n- b\n"))).toContain("recipe.yaml:1: expected lines of key: value, found a list");
+  expect(await problemsOf(parse("sft", ""))).toEqual(["recipe.yaml:1: the recipe is empty: expected lines of key: value"]);
+  expect(await problemsOf(parse("sft", "- a\n- b\n"))).toEqual(["recipe.yaml:1: expected lines of key: value, found a list"]);
   expect(await problemsOf(parse("sft", `${minimal}env: 3\n`))).toEqual(["recipe.yaml:3: env: expected a map of variables, found 3"]);
   expect(await problemsOf(parse("sft", `${minimal}method: dpo\n`))).toEqual(['recipe.yaml:3: method: the command is sft, found "dpo"']);
 });
 
-test("a key that is set twice: the last counts, as in Python, with a note; anchors and merge keys work", async () => {
-  const twice = await parse("sft", `model_name_or_path: a\n${minimal}`);
-  expect(twice.config.model_name_or_path).toBe("gpt2");
-  expect(twice.notes).toEqual(["recipe.yaml:2: model_name_or_path is set twice; line 1 does not count"]);
+test("what is wrong inside a dataset is said in words", async () => {
+  const inner = (text: string): Promise<string[]> => problemsOf(parse("sft", `${minimal}datasets:\n  - path: json\n    ${text}\n`));
+  expect(await inner("weight: -1")).toEqual(["recipe.yaml:5: datasets[0].weight: expected a number above 0, found -1"]);
+  expect(await inner("fraction: -1")).toEqual(["recipe.yaml:5: datasets[0].fraction: expected a number of at least 0, found -1"]);
+  expect(await inner("sample_by: page")).toEqual([
+    'recipe.yaml:5: datasets[0].sample_by: expected one of line, paragraph, document, found "page"',
+  ]);
+  expect(await inner("data_files: 3")).toEqual(["recipe.yaml:5: datasets[0].data_files: expected string or array or record, found 3"]);
+});
+
+test("a key that is set twice with two values is an error with both lines; anchors and merge keys work", async () => {
+  expect(await problemsOf(parse("sft", `model_name_or_path: a\n${minimal}`))).toEqual([
+    "recipe.yaml:2: model_name_or_path is set twice, with another value in line 1: leave one of them out",
+  ]);
+  const same = await parse("sft", `model_name_or_path: gpt2\n${minimal}`);
+  expect(same.notes).toEqual(["recipe.yaml:2: model_name_or_path is set twice, in line 1 too"]);
   const merged = await parse("sft", `${minimal}env: &base {A: b}\n`);
   expect(merged.env).toEqual({ A: "b" });
   const merge = await parse("sft", `${minimal}<<: {seed: 7, dataset_name: other}\n`);
@@ -267,7 +279,7 @@ test("flags win over the file, in every way of writing them", async () => {
 });
 
 test("wrong flags", async () => {
-  expect(await problemsOf(parse("sft", minimal, ["--seed", "--sed", "3", "stray", "-x", "--no-packing=1"]))).toEqual([
+  expect(await problemsOf(parse("sft", minimal, ["--seed", "--sed", "3", "stray", "-x", "--no-packing=1"]), "usage/invalid")).toEqual([
     "--seed: expected a value after it, found --sed",
     "stray: expected --key value",
     "-x: flags start with --",
@@ -277,7 +289,6 @@ test("wrong flags", async () => {
 });
 
 test("the resolved YAML gives the same config again, for each method", async () => {
-  const folder = mkdtempSync(join(tmpdir(), "spar-recipe-"));
   const texts = {
     sft: `${minimal}env: {A: "1", HF_TOKEN: secret}\nwarmup_ratio: 0.1\nreport_to: all\ndatasets: [{path: json, data_files: {train: a, test: [b]}, fraction: 0.5}]\n`,
     reward: `${minimal}resume: true\noverwrite_output_dir: true\n`,
@@ -287,13 +298,48 @@ test("the resolved YAML gives the same config again, for each method", async () 
   for (const method of ["sft", "reward", "ppo", "pretrain"] as const) {
     const first = await parse(method, texts[method]);
     expect(first.yamlText).not.toContain("secret");
-    const path = join(folder, `${method}.yaml`);
-    writeFileSync(path, first.yamlText);
-    const second = await loadRecipe({ method, configPath: path });
+    // Python's YAML (1.1) reads a bare `no` as false.
+    expect(first.yamlText).toContain('eval_strategy: "no"');
+    const second = await parse(method, first.yamlText);
     expect(second.config).toEqual({ ...first.config, resume_from_checkpoint: false, overwrite_output_dir: false });
     expect(second.ignored).toEqual([]);
     expect(second.yamlText.replace(/^#.*\n/gm, "")).toBe(first.yamlText.replace(/^#.*\n/gm, ""));
   }
+});
+
+test("files that are not there come with all other errors, each with its place; hub ids are left to the hub", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spar-recipe-"));
+  const path = join(folder, "r.yaml");
+  const here = (name: string): string => join(folder, name);
+  writeFileSync(here("there.jsonl"), '{"text": "a"}\n');
+  writeFileSync(
+    path,
+    `model_name_or_path: ${here("there.jsonl")}
+reward_funcs: [${here("none.mjs")}, "rule:length", org/scorer]
+datasets:
+  - path: json
+    data_files: ${here("none.jsonl")}
+  - path: json
+    data_files: [${here("there.jsonl")}]
+reward_weights: [1]
+learning_rate: fast
+`,
+  );
+  const load = (...flags: string[]): Promise<unknown> => loadRecipe({ method: "ppo", configPath: path, flags });
+  expect(await problemsOf(load())).toEqual([
+    `${path}:1: model_name_or_path: Loading the model ${JSON.stringify(here("there.jsonl"))}: expected a folder or a .gguf file, found another file.`,
+    `${path}:2: reward_funcs[0]: there is no file ${here("none.mjs")}`,
+    `${path}:5: datasets[0]: ${here("none.jsonl")} does not exist`,
+    `${path}:8: reward_weights: expected a weight for each reward (3), found 1`,
+    `${path}:9: learning_rate: expected a number (at least 0), found "fast"`,
+  ]);
+  await expect(load()).rejects.toMatchObject({ hint: expect.stringContaining("There is no folder org/scorer here") });
+  // A path is no wrong flag: still an error of the recipe.
+  expect(await problemsOf(loadRecipe({ method: "sft", flags: ["--model_name_or_path", "gpt2", "--dataset_name", "none.jsonl"] }))).toEqual([
+    "--dataset_name: dataset_name: none.jsonl does not exist",
+  ]);
+  const { config } = await loadRecipe({ method: "sft", flags: ["--model_name_or_path", "gpt2", "--dataset_name", "org/data"] });
+  expect(config.dataset_name).toBe("org/data");
 });
 
 test("a recipe that cannot be read", async () => {

@@ -1,7 +1,7 @@
 /** From a YAML file and flags to a method's whole config: all errors at once, each with its place. */
 
 import { readFile } from "node:fs/promises";
-import { SparError } from "../internal/errors.ts";
+import { SparError, UsageError } from "../internal/errors.ts";
 import type { Method, MethodConfigs } from "../trainers/configs.ts";
 import type { RecipeEntries, RecipeEntry } from "./entries.ts";
 import { parseFlagEntries, type FlagShape } from "./flag-entries.ts";
@@ -47,14 +47,14 @@ export async function readRecipeFile(path: string): Promise<string> {
   }
 }
 
-/** @throws SparError `recipe/not-readable`, `recipe/invalid` with every problem of file and flags. */
+/**
+ * A recipe whose files are there, too.
+ * @throws SparError `recipe/not-readable`; `recipe/invalid`, or where flags are wrong `usage/invalid`, with every problem of file and flags
+ */
 export async function loadRecipe(options: LoadRecipeOptions): Promise<ResolvedRecipe> {
   const text = options.configPath === undefined ? undefined : await readRecipeFile(options.configPath);
-  return parseRecipe({
-    method: options.method,
-    flags: options.flags,
-    yaml: text === undefined ? undefined : { text, file: options.configPath! },
-  });
+  const yaml = text === undefined ? undefined : { text, file: options.configPath! };
+  return resolveRecipe({ method: options.method, flags: options.flags, yaml }, { checkPaths: true });
 }
 
 export type ParseRecipeOptions = {
@@ -68,8 +68,15 @@ function show(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/** As loadRecipe, from text. */
-export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptions): Promise<ResolvedRecipe> {
+/** As loadRecipe, from text; whether the files that it names are there is left open. */
+export async function parseRecipe(options: ParseRecipeOptions): Promise<ResolvedRecipe> {
+  return resolveRecipe(options, { checkPaths: false });
+}
+
+async function resolveRecipe(
+  { method, yaml, flags = [] }: ParseRecipeOptions,
+  { checkPaths }: { checkPaths: boolean },
+): Promise<ResolvedRecipe> {
   const { configSchemas, datasetKeys, defaultWhenNull, getFieldInfo, ignoredKeys, ignoredPPOKeys, keyAliases, unavailableKeys } =
     await import("../trainers/configs.ts");
   const schema = configSchemas[method];
@@ -94,6 +101,7 @@ export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptio
   const fromFile = yaml === undefined ? nothing : await parseYamlEntries(yaml.text, yaml.file);
   const fromFlags = parseFlagEntries(flags, shapeOf);
   const problems = [...fromFile.problems, ...fromFlags.problems];
+  if (fromFile.isBroken === true) throw createRecipeError(method, problems, { file: yaml?.file });
   const notes = [...fromFile.notes, ...fromFlags.notes];
   const ignored: string[] = [];
   let env: { [name: string]: string } = {};
@@ -174,16 +182,56 @@ export async function parseRecipe({ method, yaml, flags = [] }: ParseRecipeOptio
     const again = schema.safeParse(Object.fromEntries(Object.entries(values).filter(([key]) => !wrong.has(key))));
     if (!again.success) report(again.error.issues.filter((issue) => !wrong.has(String(issue.path[0]))));
   }
+  const hasWrongFlags = fromFlags.problems.length > 0 || problems.some((problem) => problem.startsWith("--"));
+  const missing = checkPaths
+    ? await (await import("./missing-paths.ts")).findMissingPaths(pickValid(shape, values), chosen)
+    : { problems: [], hubModels: [] };
+  problems.push(...missing.problems);
   const lineOf = (problem: string): number => Number(/^.*?:(\d+): /.exec(problem)?.[1] ?? Infinity);
   problems.sort((a, b) => (lineOf(a) < lineOf(b) ? -1 : lineOf(a) > lineOf(b) ? 1 : 0));
-  if (problems.length > 0 || !parsed.success) throw createRecipeError(method, problems, yaml?.file);
+  if (problems.length > 0 || !parsed.success)
+    throw createRecipeError(method, problems, { file: yaml?.file, hasWrongFlags, hubModels: missing.hubModels });
   const config = parsed.data;
   if (config.dtype === "bfloat16" || config.dtype === "float16") ignored.push("dtype");
   const yamlText = await renderRecipe(method, config, env);
   return { method, config, ignored, notes, env, yamlText } as ResolvedRecipe;
 }
 
-type Issue = { code?: string | undefined; path: PropertyKey[]; message: string; keys?: string[]; input?: unknown };
+type Issue = {
+  code?: string | undefined;
+  path: PropertyKey[];
+  message: string;
+  keys?: string[];
+  input?: unknown;
+  /** Of the several kinds of issue: what was expected. */
+  expected?: string;
+  values?: unknown[];
+  minimum?: number | bigint;
+  maximum?: number | bigint;
+  inclusive?: boolean;
+  origin?: string;
+  errors?: Issue[][];
+};
+
+/** Completes "expected …" of a value inside another. */
+function describeExpected(issue: Issue): string {
+  const isText = issue.origin === "string" || issue.origin === "array";
+  switch (issue.code) {
+    case "invalid_type":
+      return issue.expected ?? "another value";
+    case "invalid_value":
+      return `one of ${(issue.values ?? []).join(", ")}`;
+    case "too_small":
+      if (isText) return issue.origin === "array" ? "a list that is not empty" : "text that is not empty";
+      return `a number ${issue.inclusive === true ? "of at least" : "above"} ${issue.minimum}`;
+    case "too_big":
+      return `a number ${issue.inclusive === true ? "of at most" : "below"} ${issue.maximum}`;
+    case "invalid_union":
+      return [...new Set((issue.errors ?? []).flatMap(([first]) => (first === undefined ? [] : [describeExpected(first)])))].join(" or ");
+    default:
+      return "another value";
+  }
+}
 
 function describeIssue(issue: Issue, entry: RecipeEntry | undefined, expects: string | undefined, innerKeys: readonly string[]): string {
   const name = issue.path
@@ -202,12 +250,28 @@ function describeIssue(issue: Issue, entry: RecipeEntry | undefined, expects: st
   const inner = issue.path
     .slice(1)
     .reduce<unknown>((value, part) => (value as { [key: PropertyKey]: unknown } | undefined)?.[part], entry.value);
-  const expected = issue.message.replace(/^Invalid input: expected ([^,]+).*$/, "$1");
+  const expected = describeExpected(issue);
   return inner === undefined ? `${name} is missing: expected ${expected}` : `${name}: expected ${expected}, found ${show(inner)}`;
 }
 
-function createRecipeError(method: Method, problems: readonly string[], file: string | undefined): SparError {
+/** The values that are valid by themselves. */
+function pickValid(
+  shape: { readonly [key: string]: { safeParse(value: unknown): { success: boolean; data?: unknown } } },
+  values: { readonly [key: string]: unknown },
+): { [key: string]: unknown } {
+  const parsed = Object.entries(values).map(([key, value]) => [key, shape[key]!.safeParse(value)] as const);
+  return Object.fromEntries(parsed.flatMap(([key, { success, data }]) => (success ? [[key, data]] : [])));
+}
+
+function createRecipeError(
+  method: Method,
+  problems: readonly string[],
+  { file, hasWrongFlags = false, hubModels = [] }: { file: string | undefined; hasWrongFlags?: boolean; hubModels?: readonly string[] },
+): SparError {
   const head = problems.length === 1 ? "the recipe has an error" : `the recipe has ${problems.length} errors`;
-  const hint = `spar ${method} --help lists the keys${file === undefined ? "; --config names a recipe" : ""}.`;
-  return new SparError("recipe/invalid", `${head}:\n${problems.map((problem) => `  ${problem}`).join("\n")}`, { hint });
+  const message = `${head}:\n${problems.map((problem) => `  ${problem}`).join("\n")}`;
+  // The hub is asked only when all else is right.
+  const unasked = hubModels.length === 0 ? "" : `There is no folder ${hubModels.join(" or ")} here: that would be looked for on the hub.\n`;
+  const hint = `${unasked}spar ${method} --help lists the keys${file === undefined ? "; --config names a recipe" : ""}.`;
+  return hasWrongFlags ? new UsageError(message, { hint }) : new SparError("recipe/invalid", message, { hint });
 }

@@ -30,15 +30,22 @@ export function makeOutputDirectory(folder: string): void {
   }
 }
 
+/** Whether all that is in the folder are the papers of a start that came to nothing: no row of metrics, checkpoint or model. */
+function isFailedStart(folder: string, names: readonly string[]): boolean {
+  if (!names.includes("run.json") || names.some((name) => !ownFiles.has(name) && name !== "runs")) return false;
+  return ["metrics.jsonl", "samples.jsonl"].every((name) => !names.includes(name) || statSync(join(folder, name)).size === 0);
+}
+
 /**
  * Checks what is in the folder, and with `overwrite` removes what an earlier run left: its logs, checkpoints and
- * TensorBoard files. Anything else stays; a model of the same name is replaced when the run ends.
+ * TensorBoard files. Anything else stays; a model of the same name is replaced when the run ends. What a run left that
+ * ended before it had anything to show (a wrong path, say) is in nobody's way.
  * @throws SparError `run/folder-not-empty`.
  */
 export function claimOutputDirectory(folder: string, options: { resume: boolean; overwrite: boolean; lockFile: string }): void {
   const names = readdirSync(folder).filter((name) => !name.startsWith(options.lockFile));
   if (names.length === 0 || options.resume) return;
-  if (!options.overwrite) {
+  if (!options.overwrite && !isFailedStart(folder, names)) {
     const isRun = names.includes("run.json");
     const found = isRun
       ? "the files of an earlier run"

@@ -24,5 +24,6 @@ export async function renderRecipe(
   };
   const head = [`# Every key resolved. The same run again: spar ${method} --config <this file> --output_dir <another folder>`];
   if (hidden.length > 0) head.push(`# Set in the environment, not written here: ${hidden.join(", ")}`);
-  return `${head.join("\n")}\n${stringify(content, { lineWidth: 0, aliasDuplicateObjects: false })}`;
+  // Version 1.1 quotes words such as `no`, which Python's YAML would read as false.
+  return `${head.join("\n")}\n${stringify(content, { lineWidth: 0, aliasDuplicateObjects: false, version: "1.1" })}`;
 }

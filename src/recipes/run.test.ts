@@ -144,6 +144,21 @@ test("a failure is recorded and thrown on", async () => {
   expect(JSON.parse(read("run.json"))).toMatchObject({ status: "failed", error: { code: "data/empty", message: "the data is empty" } });
 });
 
+test("a start that came to nothing does not stand in the way of the next", async () => {
+  const fail: NonNullable<RunRecipeOptions["train"]> = async () => {
+    throw new SparError("data/not-found", "no data");
+  };
+  await expect(runRecipe(await makeRecipe(), { ...options, train: fail })).rejects.toThrow("no data");
+  expect((await runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 1) })).steps).toBe(1);
+  expect(rows("events.jsonl")).toEqual([]);
+  // That one has rows: it stays. So does a folder with a file of somebody's.
+  await expect(runRecipe(await makeRecipe(), { ...options, train: fail })).rejects.toMatchObject({ code: "run/folder-not-empty" });
+  rmSync(join(folder, "out"), { recursive: true });
+  await expect(runRecipe(await makeRecipe(), { ...options, train: fail })).rejects.toThrow("no data");
+  writeFileSync(join(folder, "out", "mine.txt"), "keep me");
+  await expect(runRecipe(await makeRecipe(), { ...options, train: fail })).rejects.toMatchObject({ code: "run/folder-not-empty" });
+});
+
 test("a second run in the same folder is refused while the first goes on", async () => {
   let refused: unknown;
   await runRecipe(await makeRecipe(), {

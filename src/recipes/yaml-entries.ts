@@ -9,7 +9,8 @@ const isMergeKey = (key: string): boolean => key === "<<" || key === "Symbol(<<)
 export async function parseYamlEntries(text: string, file: string): Promise<RecipeEntries> {
   const { isMap, isScalar, isNode, LineCounter, parseDocument } = await import("yaml");
   const lines = new LineCounter();
-  // Duplicate keys are let through with a note: Python's YAML takes the last, and published recipes rely on it.
+  // Which of two values is meant nobody can tell (Python's YAML takes the last); the same value twice, as some published
+  // recipes have it, only deserves a note.
   const document = parseDocument(text.replace(/^\uFEFF/, ""), { lineCounter: lines, prettyErrors: false, uniqueKeys: false, merge: true });
   const lineAt = (offset: number): number => lines.linePos(offset).line;
   const result: RecipeEntries = { entries: [], problems: [], notes: [] };
@@ -17,17 +18,17 @@ export async function parseYamlEntries(text: string, file: string): Promise<Reci
   for (const error of document.errors) {
     result.problems.push(`${file}:${lineAt(error.pos[0])}: not valid YAML: ${error.message.replaceAll(/\s+/g, " ")}`);
   }
-  if (result.problems.length > 0) return result;
+  if (result.problems.length > 0) return { ...result, isBroken: true };
   const root = document.contents;
   if (root === null) {
-    if (text.trim() === "") result.problems.push(`${file}:1: the recipe is empty: expected lines of key: value`);
-    return result;
+    if (text.trim() !== "") return result;
+    return { ...result, problems: [`${file}:1: the recipe is empty: expected lines of key: value`], isBroken: true };
   }
   if (!isMap(root)) {
-    result.problems.push(`${file}:1: expected lines of key: value, found ${isScalar(root) ? "a single value" : "a list"}`);
-    return result;
+    const found = isScalar(root) ? "a single value" : "a list";
+    return { ...result, problems: [`${file}:1: expected lines of key: value, found ${found}`], isBroken: true };
   }
-  const seen = new Map<string, number>();
+  const seen = new Map<string, { line: number; value: string }>();
   let mergeLine: number | undefined;
   const merged = new Map<string, unknown>(Object.entries(document.toJS() as { [key: string]: unknown }));
   for (const item of root.items) {
@@ -39,13 +40,15 @@ export async function parseYamlEntries(text: string, file: string): Promise<Reci
       mergeLine = line;
       continue;
     }
+    const value: unknown = isNode(item.value) ? item.value.toJS(document) : item.value;
     const earlier = seen.get(key);
+    const shown = JSON.stringify(value) ?? "null";
+    seen.set(key, { line, value: shown });
     if (earlier !== undefined) {
-      result.notes.push(`${place}: ${key} is set twice; line ${earlier} does not count`);
+      if (earlier.value === shown) result.notes.push(`${place}: ${key} is set twice, in line ${earlier.line} too`);
+      else result.problems.push(`${place}: ${key} is set twice, with another value in line ${earlier.line}: leave one of them out`);
       result.entries = result.entries.filter((entry) => entry.key !== key);
     }
-    seen.set(key, line);
-    const value: unknown = isNode(item.value) ? item.value.toJS(document) : item.value;
     const placeOf = (path: readonly PropertyKey[]): string => {
       for (let length = path.length; length > 0; length--) {
         const node: unknown = isNode(item.value) && "getIn" in item.value ? item.value.getIn(path.slice(0, length), true) : undefined;
