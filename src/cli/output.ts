@@ -32,7 +32,7 @@ export interface CommandIO {
   paint(code: number, text: string): string;
   /** Columns of the terminal; 80 where there is none. */
   width(): number;
-  /** Before long work: the first Ctrl-C aborts `signal` and says `message`, the second ends the process at once. */
+  /** Before long work: the first Ctrl-C aborts `signal` and says `message`, the third ends the process at once. */
   handleInterrupts(message: string): void;
   /**
    * What happens when the reader of standard output has gone: the command goes on without it, or `signal` is aborted.
@@ -51,6 +51,8 @@ export type CommandIOOptions = {
   /** Calls back on each SIGINT or SIGTERM. */
   onInterrupt?: (listener: () => void) => void;
   exit?: (code: number) => void;
+  /** Milliseconds; for tests. */
+  now?: () => number;
   /** Calls back when standard output or error breaks, instead of ending the process. */
   onBrokenPipe?: (listener: () => void) => void;
 };
@@ -63,12 +65,17 @@ export function wantsColor(stream: OutputStream, env: CommandIOOptions["env"]): 
   return stream.isTTY === true && env["TERM"] !== "dumb";
 }
 
+/** Under npx one Ctrl-C arrives twice, from the terminal and from npm: within so many milliseconds it is the same. */
+const samePress = 200;
+
 export function createCommandIO(options: CommandIOOptions): CommandIO {
   const { json, debug, stdout, stderr, env } = options;
   const words = json ? stderr : stdout;
   const controller = new AbortController();
   const color = wantsColor(words, env) && wantsColor(stderr, env);
+  const now = options.now ?? (() => performance.now());
   let interruptible = false;
+  let [signals, presses, lastPress] = [0, 0, -Infinity];
   return {
     json,
     debug,
@@ -86,12 +93,17 @@ export function createCommandIO(options: CommandIOOptions): CommandIO {
       if (interruptible) return;
       interruptible = true;
       options.onInterrupt?.(() => {
-        if (controller.signal.aborted) {
-          options.exit?.(exitCodes.interrupted);
-          return;
-        }
-        stderr.write(`\n${message}\n`);
-        controller.abort();
+        signals++;
+        if (signals === 1) {
+          stderr.write(`\n${message}\n`);
+          controller.abort();
+        } else if (signals === 2) stderr.write("Still stopping; a third Ctrl-C ends at once, and loses what is not saved yet.\n");
+        const isPress = now() - lastPress >= samePress;
+        if (!isPress) return;
+        lastPress = now();
+        presses++;
+        // Not 130: that promises that everything is saved.
+        if (presses === 3) options.exit?.(exitCodes.userError);
       });
     },
     handleBrokenPipe(reaction) {

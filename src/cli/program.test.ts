@@ -150,7 +150,8 @@ test("with --json only rows reach standard output", () => {
   expect(out).toBe('{"a":1}\nwords\n');
 });
 
-test("the first interrupt aborts, the second ends the process", () => {
+test("the first interrupt aborts, the second is told so, the third ends the process, and not as if it were saved", () => {
+  let time = 0;
   let interrupt = (): void => {};
   const exits: number[] = [];
   let err = "";
@@ -164,13 +165,24 @@ test("the first interrupt aborts, the second ends the process", () => {
       interrupt = listener;
     },
     exit: (code) => void exits.push(code),
+    now: () => time,
   });
   io.handleInterrupts("saving");
   io.handleInterrupts("saving");
   interrupt();
   expect({ aborted: io.signal.aborted, exits, err }).toEqual({ aborted: true, exits: [], err: "\nsaving\n" });
+  // npm passes the same Ctrl-C on.
+  time = 20;
   interrupt();
-  expect(exits).toEqual([130]);
+  expect({ exits, err }).toEqual({ exits: [], err: expect.stringContaining("\nStill stopping; a third Ctrl-C ends at once") });
+  for (const later of [1000, 1020, 1040]) {
+    time = later;
+    interrupt();
+  }
+  expect(exits).toEqual([]);
+  time = 2000;
+  interrupt();
+  expect(exits).toEqual([1]);
 });
 
 test("a broken pipe aborts or is ignored, as the command says", () => {

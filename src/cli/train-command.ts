@@ -96,7 +96,7 @@ export async function runTrainCommand(command: TrainCommand, args: string[], io:
   const { createConsoleTracker, createJsonLinesTracker } = await import("../tracking/index.ts");
   const recipe = await loadRecipe({ method: command.method, ...(configPath === undefined ? {} : { configPath }), flags });
   Object.assign(process.env, recipe.env);
-  io.handleInterrupts("Stopping: the step is finished and the run saved. Ctrl-C again quits at once.");
+  io.handleInterrupts("Stopping: the step is finished and the run saved.");
   // Whoever reads the rows has gone: save and stop. A closed terminal's words are no reason to.
   io.handleBrokenPipe(io.json ? "abort" : "go-on");
   const trackers = [
@@ -108,9 +108,8 @@ export async function runTrainCommand(command: TrainCommand, args: string[], io:
   if (io.json) trackers.push({ name: "json", tracker: createJsonLinesTracker(io.row) });
   const outcome = await runRecipe(recipe, { version: readVersion(), signal: io.signal, trackers });
   if (outcome.status === "stopped") {
-    throw new InterruptedError(`Stopped after step ${outcome.steps}; saved in ${outcome.outputDir}.`, {
-      hint: `To go on: ${describeContinuation(command, args)}`,
-    });
+    // That it stopped, where, and what it saved was an event of the run.
+    throw new InterruptedError(`To go on: ${describeContinuation(command, args)}`);
   }
   io.say(`Finished: ${outcome.steps} step${outcome.steps === 1 ? "" : "s"}; the model is in ${outcome.outputDir}`);
 }

@@ -163,6 +163,16 @@ describe("prepareTexts", () => {
     });
   });
 
+  it("says of evaluation rows that they are", async () => {
+    const { events, onEvent } = collectEvents();
+    await prepareLetters([{ text: "abcdef" }, { text: "" }], { onEvent, role: "evaluation", maxLength: 3 });
+    expect(events.map(({ message }) => message)).toEqual([
+      expect.stringMatching(/^data: 2 evaluation rows, read as /),
+      "1 of 2 evaluation rows were left out (empty: no token to learn)",
+      "1 of 2 evaluation rows were cut to max_length",
+    ]);
+  });
+
   it("collects bad rows of all parts, with place and expectation", async () => {
     await expect(prepareLetters([{ text: "a" }, { text: 5 }, {}])).rejects.toMatchObject({
       code: "data/bad-rows",

@@ -15,6 +15,8 @@ export type PrepareOptions = {
   tokenizer: DataTokenizer;
   /** TRL's `dataset_text_field`. */
   textColumn?: string;
+  /** What these rows are for, where that is not training: `evaluation`; told with what is said of them. */
+  role?: string;
   onEvent?: EventSink;
   onProgress?: (progress: Progress) => void;
   signal?: AbortSignal;
@@ -115,7 +117,7 @@ export async function prepareRows<P extends Purpose, T>(
       onEvent({
         code: "data/rows-dropped",
         level: "warning",
-        message: `${dropped} of ${dataset.count} rows were left out (${listReasons(reasons)})`,
+        message: `${dropped} of ${dataset.count} ${rowsOf(options)} were left out (${listReasons(reasons)})`,
         dropped,
       });
     }
@@ -123,7 +125,7 @@ export async function prepareRows<P extends Purpose, T>(
       onEvent({
         code: "data/rows-truncated",
         level: "warning",
-        message: `${truncated} of ${dataset.count} rows were cut to max_length`,
+        message: `${truncated} of ${dataset.count} ${rowsOf(options)} were cut to max_length`,
         truncated,
       });
     }
@@ -144,6 +146,8 @@ export async function prepareRows<P extends Purpose, T>(
   }
 }
 
+const rowsOf = ({ role }: { role?: string }): string => (role === undefined ? "rows" : `${role} rows`);
+
 /** One reason stands alone; several each with their count. */
 function listReasons(reasons: ReadonlyMap<string, number>): string {
   if (reasons.size === 1) return [...reasons.keys()].join("");
@@ -154,11 +158,14 @@ function listReasons(reasons: ReadonlyMap<string, number>): string {
 export async function announceFormats<P extends Purpose>(
   dataset: Dataset,
   purpose: P,
-  options: { tokenizer: DataTokenizer; textColumn?: string },
+  options: { tokenizer: DataTokenizer; textColumn?: string; role?: string },
   onEvent: EventSink,
 ): Promise<DetectedFormat<P>[]> {
   const formats: DetectedFormat<P>[] = [];
-  for (const { task, rows } of dataset.parts) {
+  // A split or a mixture may take fewer rows than the part has.
+  const counts = new Uint32Array(dataset.parts.length);
+  for (let index = 0; index < dataset.count; index++) counts[dataset.partOf(index)]!++;
+  for (const [part, { task, rows }] of dataset.parts.entries()) {
     const format = detectFormat(
       await rows.read(0),
       purpose,
@@ -169,14 +176,14 @@ export async function announceFormats<P extends Purpose>(
       rows.place(0).file,
     );
     formats.push(format);
-    const count = rows.count.toLocaleString("en-US");
+    const count = counts[part]!.toLocaleString("en-US");
     onEvent({
       code: "data/format",
       level: "info",
-      message: `${task}: ${count} rows, read as ${format.announcement}`,
+      message: `${task}: ${count} ${rowsOf(options)}, read as ${format.announcement}`,
       task,
       format: format.name,
-      rows: rows.count,
+      rows: counts[part]!,
     });
   }
   return formats;

@@ -58,8 +58,10 @@ test("without a terminal: plain lines, few of them, none lost at the end", async
   other.tracker.metrics({ step: 1, loss: 1 });
   other.advance(10);
   other.tracker.metrics({ step: 2, loss: 2 });
-  await other.tracker.close("finished");
-  expect(other.take()).toBe("step 1  loss 1\nstep 2  loss 2\n");
+  other.tracker.event({ code: "run/stopped", message: "stopped after step 2" });
+  other.tracker.metrics({ step: 3, loss: 3 });
+  await other.tracker.close("stopped");
+  expect(other.take()).toBe("step 1  loss 1\nstep 2  loss 2\nstopped after step 2\nstep 3  loss 3\n");
 });
 
 test("on a terminal: one moving line within the width, with loss, rate and ETA; events above it", async () => {

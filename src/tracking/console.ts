@@ -133,6 +133,8 @@ export function createConsoleTracker(options: ConsoleOptions): Tracker {
     },
     samples() {},
     event(event) {
+      // What was logged before it stands before it.
+      flushHeld();
       if (event.level === "warning") printLine(`${paint(33, "warning")} ${event.message}`);
       else if (event.level === "error") printLine(`${paint(31, "error")} ${event.message}`);
       else printLine(event.message);

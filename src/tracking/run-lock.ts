@@ -74,16 +74,17 @@ export function acquireRunLock(folder: string): RunLock {
     for (let attempt = 0; attempt < 5; attempt++) {
       try {
         linkSync(own, path);
-        return {
-          release() {
-            if (readLock(path) !== content) return;
-            try {
-              rmSync(path, { force: true });
-            } catch {
-              // The folder may have become read-only. A dead owner's lock stops nobody, and the run's own end is worth more.
-            }
-          },
+        const release = (): void => {
+          process.off("exit", release);
+          if (readLock(path) !== content) return;
+          try {
+            rmSync(path, { force: true });
+          } catch {
+            // The folder may have become read-only. A dead owner's lock stops nobody, and the run's own end is worth more.
+          }
         };
+        process.on("exit", release);
+        return { release };
       } catch (cause) {
         if ((cause as NodeJS.ErrnoException).code !== "EEXIST") throw cause;
       }

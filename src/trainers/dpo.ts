@@ -33,16 +33,16 @@ export async function trainDPO(config: DPOConfig, context: TrainingContext): Pro
   const undo: (() => unknown)[] = [() => training.close()];
   try {
     const { backend, model, datasets } = training;
-    const prepare = async (dataset: typeof datasets.train): Promise<PairSet> => {
+    const prepare = async (dataset: typeof datasets.train, role?: "evaluation"): Promise<PairSet> => {
       const rows = await preparePairs(dataset, {
-        ...prepareOptions(context, training),
+        ...prepareOptions(context, training, role),
         maxLength: config.max_length,
         overflow: "keep_start",
       });
       return { rows, table: createTable(rows.count) };
     };
     const pairs = await prepare(datasets.train);
-    const evaluation = datasets.evaluation === undefined ? undefined : await prepare(datasets.evaluation);
+    const evaluation = datasets.evaluation === undefined ? undefined : await prepare(datasets.evaluation, "evaluation");
     const folder = config.ref_model_name_or_path === null ? training.folder : await findModel(config.ref_model_name_or_path, context);
     const reference = await createPairReference(backend, folder, { moving: config.sync_ref_model, expected: model });
     undo.push(() => reference.rest());

@@ -31,15 +31,14 @@ export async function pretrain(config: PretrainConfig, context: TrainingContext)
       config.validation_share === 0 ? { train: whole, test: undefined } : splitDataset(whole, config.validation_share, config.seed);
     const resumePoint = await findResumePoint(config.output_dir, context.resume);
     const tokenizer = await findTokenizer(config, context, train, resumePoint?.path);
-    const options = { ...prepareOptions(context, { tokenizer }), textColumn: config.dataset_text_field };
-    const prepare = async (dataset: Dataset): Promise<PreparedRows<PackedText>> =>
-      packPreparedTexts(await prepareTexts(dataset, { ...options, maxLength: null }), {
-        maxLength: config.block_size,
-        strategy: "wrapped",
-      });
+    const prepare = async (dataset: Dataset, role?: "evaluation"): Promise<PreparedRows<PackedText>> => {
+      const options = { ...prepareOptions(context, { tokenizer }, role), textColumn: config.dataset_text_field };
+      const texts = await prepareTexts(dataset, { ...options, maxLength: null });
+      return packPreparedTexts(texts, { maxLength: config.block_size, strategy: "wrapped" });
+    };
     const rows = await prepare(train);
     const held = config.eval_strategy === "no" && !config.eval_on_start ? undefined : test;
-    const evaluation = held === undefined ? undefined : await prepare(held);
+    const evaluation = held === undefined ? undefined : await prepare(held, "evaluation");
     const yardstick = held === undefined ? undefined : await measureYardstick(config, train, held);
     const model =
       resumePoint === undefined

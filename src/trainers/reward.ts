@@ -35,10 +35,10 @@ export async function trainReward(config: RewardConfig, context: TrainingContext
 
 async function train(config: RewardConfig, context: TrainingContext, training: Training): Promise<TrainingOutcome> {
   const { backend, model, datasets, resumePoint } = training;
-  const prepare = (dataset: typeof datasets.train): Promise<PreparedRows<TokenizedPair>> =>
-    preparePairs(dataset, { ...prepareOptions(context, training), maxLength: config.max_length });
+  const prepare = (dataset: typeof datasets.train, role?: "evaluation"): Promise<PreparedRows<TokenizedPair>> =>
+    preparePairs(dataset, { ...prepareOptions(context, training, role), maxLength: config.max_length });
   const rows = await prepare(datasets.train);
-  const evaluation = datasets.evaluation === undefined ? undefined : await prepare(datasets.evaluation);
+  const evaluation = datasets.evaluation === undefined ? undefined : await prepare(datasets.evaluation, "evaluation");
   const trainables = selectTrainables(model, backend, config.num_layers_unfrozen);
   const program = createStepProgram(backend, model.parameters, trainables);
   const optimizer = await createOptimizer(backend, trainables, optimizerConfig(config));

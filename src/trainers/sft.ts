@@ -15,7 +15,7 @@ export async function trainSFT(config: SFTConfig, context: TrainingContext): Pro
     const evaluation =
       datasets.evaluation === undefined
         ? undefined
-        : await prepare(config, context, training, datasets.evaluation, config.eval_packing ?? config.packing);
+        : await prepare(config, context, training, datasets.evaluation, config.eval_packing ?? config.packing, "evaluation");
     return await trainLanguageModel(config, context, { backend, model, rows, evaluation, resumePoint, save: training.save });
   } finally {
     await training.close();
@@ -28,9 +28,10 @@ async function prepare(
   training: Training,
   dataset: Dataset,
   packing: boolean,
+  role?: "evaluation",
 ): Promise<PreparedRows<PackedText>> {
   const texts = await prepareTexts(config.shuffle_dataset ? shuffleDataset(dataset, config.seed) : dataset, {
-    ...prepareOptions(context, training),
+    ...prepareOptions(context, training, role),
     textColumn: config.dataset_text_field,
     maxLength: packing ? null : config.max_length,
     ...(config.completion_only_loss === null ? {} : { completionOnlyLoss: config.completion_only_loss }),

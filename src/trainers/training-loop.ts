@@ -159,6 +159,7 @@ export async function runTrainingLoop(
 
   // A run stopped before its first step has been evaluated already.
   if (config.eval_on_start && resumePoint === undefined) await evaluate(0);
+  tracker.progress({ stage: "training", done, total: totalSteps, unit: "steps" });
   const started = performance.now();
   let tokens = 0;
   while (done < totalSteps) {
@@ -166,7 +167,7 @@ export async function runTrainingLoop(
       const path = await saveCheckpoint(done);
       tracker.event({
         code: "run/stopped",
-        message: `stopped after step ${done} of ${totalSteps}; saved ${path}. Go on with --resume`,
+        message: `stopped after step ${done} of ${totalSteps}; saved ${path}`,
         step: done,
       });
       return { status: "stopped", steps: done, outputDir, metrics: lastMetrics };

@@ -101,7 +101,13 @@ export async function loadTrainingDatasets(config: TrainingArguments): Promise<T
 }
 
 /** What preparing data needs of a run. */
-export function prepareOptions(context: TrainingContext, { tokenizer }: { tokenizer: Tokenizer }): PrepareOptions {
+export function prepareOptions(context: TrainingContext, { tokenizer }: { tokenizer: Tokenizer }, role?: "evaluation"): PrepareOptions {
   const { tracker, signal } = context;
-  return { tokenizer, signal, onEvent: (event) => tracker.event(event), onProgress: (progress) => tracker.progress(progress) };
+  return {
+    tokenizer,
+    signal,
+    ...(role === undefined ? {} : { role }),
+    onEvent: (event) => tracker.event(event),
+    onProgress: (progress) => tracker.progress(progress),
+  };
 }

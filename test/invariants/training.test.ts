@@ -272,3 +272,25 @@ test("a packed row of a single token has nothing to learn, and its metrics are n
   for (const name of ["loss", "entropy", "mean_token_accuracy", "grad_norm"]) expect(run.rows[0]![name], name).toEqual(expect.any(Number));
   expect(Object.values(run.rows[0]!).every(Number.isFinite)).toBe(true);
 });
+
+test("what is under way is told before its rows, and evaluation rows are called so", async () => {
+  const told: string[] = [];
+  const tracker = {
+    metrics: ({ step }: { step: number }) => void told.push(`step ${step}`),
+    samples() {},
+    event: ({ message }: { message: string }) => void told.push(message),
+    progress: ({ stage, done }: { stage: string; done: number }) => void (stage === "training" && told.push(`${stage} ${done}`)),
+    async close() {},
+  };
+  await train("sft", { max_steps: 1, test_split_size: 4, eval_strategy: "epoch" }, { tracker });
+  expect(told).toEqual([
+    expect.stringMatching(/: 20 rows, read as /),
+    "19 of 20 rows were cut to max_length",
+    expect.stringMatching(/: 4 evaluation rows, read as /),
+    "4 of 4 evaluation rows were cut to max_length",
+    "training 0",
+    "step 1",
+    "training 1",
+    "step 1",
+  ]);
+});

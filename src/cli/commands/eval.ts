@@ -155,7 +155,7 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
   const sources = await openSources(options, io);
   const work = await readWork(options, sources);
   claimFolder(outputDir);
-  io.handleInterrupts("Stopping. Ctrl-C again quits at once.");
+  io.handleInterrupts("Stopping.");
   io.handleBrokenPipe("go-on");
   const progress = await openProgress(io);
   const backend = createCpuBackend();

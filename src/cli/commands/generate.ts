@@ -77,7 +77,7 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
             options.prompt.map((prompt) => ({ place: "--prompt", convert: () => read({ prompt }) })),
           )
         : await readInputRows("generate: reading prompts", options.prompts, "rows of {prompt}, text or messages", ({ row }) => read(row));
-    io.handleInterrupts("Stopping: what is finished is printed. Ctrl-C again quits at once.");
+    io.handleInterrupts("Stopping: what is finished is printed.");
     await printCompletions(io, prompts, options.n, async (onText, onCompletion) => {
       const requests = prompts.map(({ promptIds }) => ({ promptIds, candidates: options.n }));
       await generator.generate(requests, settings, { signal: io.signal, onText, onCompletion });

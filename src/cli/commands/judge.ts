@@ -127,7 +127,7 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
   let judge: Judge | undefined;
   try {
     judge = await openJudge(options, backend, io);
-    io.handleInterrupts("Stopping. Ctrl-C again quits at once.");
+    io.handleInterrupts("Stopping.");
     await work(judge, showProgress(io));
     noteUsage(judge, io);
   } catch (error) {

@@ -60,7 +60,7 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
       scorer.check(read.ids);
       return read;
     });
-    io.handleInterrupts("Stopping after this batch. Ctrl-C again quits at once.");
+    io.handleInterrupts("Stopping after this batch.");
     // A few batches at a time, so that rows come while others are computed.
     const size = 8 * options.batchSize;
     for (let start = 0; start < rows.length; start += size) {

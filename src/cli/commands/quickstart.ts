@@ -5,22 +5,47 @@ import { join, relative } from "node:path";
 import { createCommandline, numberArgument, parseCommandline } from "../arguments.ts";
 import { formatTable, type CommandIO } from "../output.ts";
 import { readVersion } from "../version.ts";
-import type { QuickstartReport, StageName, StageResult } from "../../quickstart/index.ts";
+import type { QuickstartOptions, QuickstartReport, StageName, StageResult } from "../../quickstart/index.ts";
 import type { Tracker } from "../../tracking/index.ts";
 
 type QuickstartArguments = {
+  path: QuickstartPath;
   seed: number;
   /** Absent: runs/quickstart, or the next free runs/quickstart-N. */
   outputDir?: string;
 };
 
-const examples = ["spar quickstart", "spar quickstart --seed 3"];
+const examples = ["spar quickstart", "spar quickstart --seed 3", "spar quickstart --path self-play"];
 
-const stageTitles: { readonly [S in StageName]: { readonly title: string; readonly what: string } } = {
+type QuickstartPath = QuickstartReport["path"];
+
+type Stages = { readonly [S in StageName]?: { readonly title: string; readonly what: string } };
+
+const rlhfStages: Stages = {
   model: { title: "model", what: "the shipped tiny language model (film reviews) completes 256 openings" },
   reward_model: { title: "reward model", what: "learns from sentences that people labelled, positive over negative" },
   ppo: { title: "PPO", what: "tunes the model to that reward, on other openings" },
   report: { title: "report", what: "the tuned model completes the same 256 openings; both sides are measured" },
+};
+
+const selfPlayStages: Stages = {
+  model: { title: "model", what: "the shipped tiny language model (film reviews) completes openings: what it must not forget" },
+  self_rewarding: { title: "self-rewarding", what: "it learns to grade (M1), then from its own grades (M2, M3)" },
+  spin: { title: "SPIN", what: "beside it: people's sentences against the model's own" },
+  report: { title: "report", what: "every model completes 256 openings not trained on, and is measured" },
+};
+
+const paths: { readonly [P in QuickstartPath]: { readonly stages: Stages; readonly headline: string; readonly minutes: string } } = {
+  rlhf: {
+    stages: rlhfStages,
+    headline: "from a tiny language model to one tuned by PPO on human judgements",
+    minutes: "two to three minutes",
+  },
+  "self-play": {
+    stages: selfPlayStages,
+    headline: "a tiny language model that grades itself, and learns from its grades",
+    minutes: "three to five minutes",
+  },
 };
 
 const shownSamples = 6;
@@ -28,9 +53,10 @@ const shownSamples = 6;
 /** Undefined when help was asked for and shown. */
 export async function parseQuickstartArguments(args: string[], io: CommandIO): Promise<QuickstartArguments | undefined> {
   const summary =
-    "The whole loop in a few minutes: the shipped tiny model, a reward model learnt from sentences that people labelled, PPO, and a report of before and after.";
+    "The whole loop in a few minutes, on the shipped tiny model: a reward model learnt from sentences that people labelled, and PPO (rlhf); or a model that learns to grade itself, and from its grades (self-play). Then a report of before and after.";
   const commandline = await createCommandline("quickstart", summary, examples, io);
   commandline
+    .addOption(commandline.createOption("--path <path>", "which loop").choices(["rlhf", "self-play"]).default("rlhf"))
     .option("--seed <n>", "seed of the random numbers", numberArgument("--seed", { integer: true, min: 0, max: 4294967295 }), 42)
     .option("--output-dir <folder>", "where to write (absent: runs/quickstart, or the next free runs/quickstart-N)");
   return parseCommandline(commandline, args) ? commandline.opts<QuickstartArguments>() : undefined;
@@ -47,20 +73,23 @@ export function findFreeFolder(parent = "runs"): string {
 export async function run(args: string[], io: CommandIO): Promise<void> {
   const options = await parseQuickstartArguments(args, io);
   if (options === undefined) return;
-  const { judgeReport, listFigures, runQuickstart } = await import("../../quickstart/index.ts");
+  const { judgeReport, listFigures, runQuickstart, runSelfPlayQuickstart } = await import("../../quickstart/index.ts");
   const { createConsoleTracker } = await import("../../tracking/index.ts");
   const outputDir = options.outputDir ?? findFreeFolder();
-  introduce(io, options.seed, outputDir);
-  io.handleInterrupts("Stopping at the end of the step. Ctrl-C again quits at once.");
+  const { stages } = paths[options.path];
+  introduce(io, options, outputDir);
+  io.handleInterrupts("Stopping at the end of the step.");
   io.handleBrokenPipe("go-on");
-  const { report, files } = await runQuickstart({
+  const runPath: (given: QuickstartOptions) => Promise<{ report: QuickstartReport; files: { html: string } }> =
+    options.path === "rlhf" ? runQuickstart : runSelfPlayQuickstart;
+  const { report, files } = await runPath({
     seed: options.seed,
     outputDir,
     version: readVersion(),
     signal: io.signal,
     openStage(stage) {
-      const { title } = stageTitles[stage];
-      io.note(`\n${io.paint(1, `${Object.keys(stageTitles).indexOf(stage) + 1}/4 ${title}`)}`);
+      const title = stages[stage]?.title ?? stage;
+      io.note(`\n${io.paint(1, `${Object.keys(stages).indexOf(stage) + 1}/4 ${title}`)}`);
       const color = io.paint(1, "") !== "";
       return quieten(createConsoleTracker({ write: io.writeNote, isTerminal: io.isTerminal, width: io.width, color }), title);
     },
@@ -73,13 +102,14 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
   io.say(`\n${renderSamples(report, io)}`);
   io.say(`\n${io.paint(1, verdict.headline)}\n${wrap(verdict.reason, io.width())}`);
   io.say(`\nreport: ${io.paint(36, files.html)} (and .md, .json beside it); ${report.seconds.toFixed(0)} s of work`);
-  io.say(`\n${renderNextSteps(outputDir, options.seed)}`);
+  io.say(`\n${renderNextSteps(options.path, outputDir, options.seed)}`);
 }
 
-function introduce(io: CommandIO, seed: number, outputDir: string): void {
-  io.note(io.paint(1, "spar quickstart: from a tiny language model to one tuned by PPO on human judgements"));
-  io.note("Takes two to three minutes on two cores; needs no network.\n");
-  for (const [i, { title, what }] of Object.values(stageTitles).entries()) io.note(`  ${i + 1}. ${title.padEnd(13)} ${what}`);
+function introduce(io: CommandIO, { path, seed }: QuickstartArguments, outputDir: string): void {
+  const { stages, headline, minutes } = paths[path];
+  io.note(io.paint(1, `spar quickstart: ${headline}`));
+  io.note(`Takes ${minutes} on two cores; needs no network.\n`);
+  for (const [i, { title, what }] of Object.values(stages).entries()) io.note(`  ${i + 1}. ${title.padEnd(14)} ${what}`);
   io.note(`\nSeed ${seed}; everything is written to ${outputDir}`);
 }
 
@@ -94,17 +124,23 @@ function quieten(tracker: Tracker, title: string): Tracker {
     progress(progress) {
       if (progress.stage === "training" || progress.stage === "sampling")
         tracker.progress({ ...progress, stage: progress.stage === "training" ? title : progress.stage });
+      // The stages of self-play name the model that they make.
+      else if (/^(M\d+|iteration \d+): /.test(progress.stage)) tracker.progress(progress);
     },
     close: (status, error) => tracker.close(status, error),
   };
 }
 
-function describeResult({ rewardModel, samples }: StageResult, seconds: number): string {
+function describeResult({ rewardModel, judge, samples }: StageResult, seconds: number): string {
   const parts: string[] = [];
   if (samples !== undefined && samples.length > 0) parts.push(`it writes: “${samples[0].prompt}${samples[0].text}”`);
   if (rewardModel !== undefined)
     parts.push(
       `right on ${(100 * rewardModel.heldout_accuracy).toFixed(0)} % of ${rewardModel.heldout_pairs} held-out comparisons (learnt from ${rewardModel.train_pairs})`,
+    );
+  if (judge !== undefined)
+    parts.push(
+      `M1 grades ${judge.heldout_n} sentences that it has not seen as people did in ${(100 * judge.heldout_accuracy).toFixed(0)} %`,
     );
   return [...parts, `${seconds.toFixed(0)} s`].join("  ");
 }
@@ -146,7 +182,8 @@ export function wrap(text: string, width: number): string {
   return [...lines, line].join("\n");
 }
 
-function renderNextSteps(outputDir: string, seed: number): string {
+function renderNextSteps(path: QuickstartPath, outputDir: string, seed: number): string {
+  if (path === "self-play") return renderSelfPlaySteps(outputDir, seed);
   const folder = relative(process.cwd(), outputDir) || outputDir;
   const ppo = join(folder, "ppo");
   const steps = [
@@ -157,6 +194,22 @@ function renderNextSteps(outputDir: string, seed: number): string {
       "your own rule beside the reward",
       `npx spar ppo --config ${join(ppo, "config.yaml")} --reward_funcs rule:length --output_dir runs/with-a-rule`,
     ],
+  ];
+  return ["next:", ...steps.map(([what, command]) => `  # ${what}\n  ${command}`)].join("\n");
+}
+
+function renderSelfPlaySteps(outputDir: string, seed: number): string {
+  const folder = relative(process.cwd(), outputDir) || outputDir;
+  const run = join(folder, "self-rewarding");
+  const steps = [
+    ["let it write", `npx spar generate --model ${run} --prompt "the film"`],
+    ["what it chose between, and how it graded", `head -n 2 ${join(run, "M2", "judgements.jsonl")}`],
+    [
+      "the same loop, its judge frozen at M1",
+      `npx spar self-rewarding --config ${join(run, "config.yaml")} --judge frozen --output_dir runs/frozen-judge`,
+    ],
+    ["another seed, other numbers", `npx spar quickstart --path self-play --seed ${seed + 1}`],
+    ["the other path", `npx spar quickstart --seed ${seed}`],
   ];
   return ["next:", ...steps.map(([what, command]) => `  # ${what}\n  ${command}`)].join("\n");
 }
