@@ -15,7 +15,7 @@ const recipes = readdirSync(join(root, "recipes"), { recursive: true, encoding: 
 /** The method of the command in a recipe's header that names the recipe itself. */
 function methodOf(name: string): string | undefined {
   const header = /^(#.*\n)+/.exec(readFileSync(join(root, name), "utf8"))?.[0] ?? "";
-  return new RegExp(`^#.*spar (\\w+) --config ${name.replaceAll(".", "\\.")}`, "m").exec(header)?.[1];
+  return new RegExp(`^#.*spar ([\\w-]+) --config ${name.replaceAll(".", "\\.")}`, "m").exec(header)?.[1];
 }
 
 describe("every recipe", () => {

@@ -2,7 +2,7 @@
 import { computePerplexity, measureSentiment, measureTexts } from "../evaluation/index.ts";
 import { createGenerator, createScorer, endTokens } from "../generation/index.ts";
 import { freeModel, loadModel, readModelConfig, type LanguageModel } from "../models/index.ts";
-import { loadModelReward } from "../rewards/index.ts";
+import { createModelJudge, loadModelReward, loadRubric } from "../rewards/index.ts";
 import { createCpuBackend, type Backend } from "../runtime/index.ts";
 import { loadTokenizer } from "../tokenizer/index.ts";
 import type { SideReport } from "./report.ts";
@@ -62,16 +62,18 @@ export interface MeasuredSide {
   readonly summary: SideReport;
   /** Mean over completions of log p(writer) − log p(base), summed over the tokens: an unbiased estimate of KL. */
   readonly kl: number;
-  /** By the reward model, a completion each. */
+  /** By what the tuning maximised, a completion each. */
   readonly scores: readonly number[];
   /** By the outside scorer, a completion each. */
   readonly outside: readonly number[];
 }
 
-/** `base` is the untuned model's folder, `rewardModel` the reward model's. */
+export type ScoreCompletions = (sampled: readonly Sampled[]) => Promise<number[]>;
+
+/** `base` is the untuned model's folder; `score` is what the tuning maximised. */
 export async function measureCompletions(
   sampled: readonly Sampled[],
-  { base, rewardModel }: { base: string; rewardModel: string },
+  { base, score }: { base: string; score: ScoreCompletions },
 ): Promise<MeasuredSide> {
   const baseLogprobs = await withModel(base, async (model, backend) => {
     const scorer = createScorer(model, backend, { maxRows: 64 });
@@ -82,7 +84,7 @@ export async function measureCompletions(
       scorer.release();
     }
   });
-  const scores = await scoreCompletions(sampled, rewardModel, base);
+  const scores = await score(sampled);
   const texts = sampled.map(({ text }) => text);
   const sentiment = await measureSentiment(texts);
   const statistics = measureTexts(texts);
@@ -101,21 +103,42 @@ export async function measureCompletions(
   };
 }
 
-async function scoreCompletions(sampled: readonly Sampled[], rewardModel: string, base: string): Promise<number[]> {
-  const backend = createCpuBackend();
-  try {
-    const reward = await loadModelReward(rewardModel, backend, { tokenizer: await loadTokenizer(base) });
+/** By the reward model in a folder. */
+export function createRewardScore(rewardModel: string, base: string): ScoreCompletions {
+  return async (sampled) => {
+    const backend = createCpuBackend();
     try {
-      const scores = await reward.score(
-        sampled.map(({ prompt, promptIds, text, ids }) => ({ prompt, completion: text, prompt_ids: promptIds, completion_ids: ids })),
-      );
-      return scores.map((score) => score ?? 0);
+      const reward = await loadModelReward(rewardModel, backend, { tokenizer: await loadTokenizer(base) });
+      try {
+        const scores = await reward.score(
+          sampled.map(({ prompt, promptIds, text, ids }) => ({ prompt, completion: text, prompt_ids: promptIds, completion_ids: ids })),
+        );
+        return scores.map((score) => score ?? 0);
+      } finally {
+        reward.release?.();
+      }
     } finally {
-      reward.release?.();
+      backend.close();
     }
-  } finally {
-    backend.close();
-  }
+  };
+}
+
+/** Grades of texts by a language model's own logits, after the rubric's question. */
+export async function gradeTexts(
+  folder: string,
+  rubricFile: string,
+  texts: readonly { readonly prompt: string; readonly text: string }[],
+): Promise<number[]> {
+  const rubric = await loadRubric(rubricFile);
+  return withModel(folder, async (model, backend) => {
+    const judge = createModelJudge({ model, tokenizer: await loadTokenizer(folder), backend, rubric, mode: "expected", batchSize: 64 });
+    try {
+      const grades = await judge.grade(texts.map(({ prompt, text }) => ({ prompt, answer: text })));
+      return grades.map(({ score }) => score ?? 0);
+    } finally {
+      judge.release?.();
+    }
+  });
 }
 
 async function withModel<T>(folder: string, body: (model: LanguageModel, backend: Backend) => Promise<T>): Promise<T> {

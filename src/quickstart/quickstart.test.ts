@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createFanOut } from "../tracking/index.ts";
-import { runQuickstart, type QuickstartOptions, type QuickstartResult } from "./quickstart.ts";
+import { runQuickstart, type QuickstartResult } from "./quickstart.ts";
+import type { QuickstartOptions } from "./stages.ts";
 
 const model = fileURLToPath(new URL("../../test/fixtures/parity/models/stories260K", import.meta.url));
 const flags = {

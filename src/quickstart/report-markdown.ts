@@ -1,10 +1,10 @@
 /** report.md: the same report for readers of text. */
 import { escapeCell, formatShare } from "../report/index.ts";
-import { judgeReport, listFigures, type QuickstartReport } from "./report.ts";
+import { judgeReport, listFigures, type RLHFReport } from "./report.ts";
 
 const shownSamples = 8;
 
-export function renderMarkdown(report: QuickstartReport): string {
+export function renderMarkdown(report: RLHFReport): string {
   const { reward_model: rewardModel, samples, seed, seconds, stages } = report;
   const verdict = judgeReport(report);
   return [

@@ -3,7 +3,7 @@ import { chooseTicks, formatTick, renderCurve, renderDistributions, smooth } fro
 import { parseCurves } from "./curves.ts";
 import { renderHtml, type ReportPage } from "./report-html.ts";
 import { renderMarkdown } from "./report-markdown.ts";
-import { judgeReport, listFigures, type QuickstartReport, type SideReport } from "./report.ts";
+import { judgeReport, listFigures, type RLHFReport, type SideReport } from "./report.ts";
 
 const before: SideReport = {
   mean_score: -0.2,
@@ -23,7 +23,7 @@ const after: SideReport & { kl: number } = {
   kl: 8.3,
 };
 
-function makeReport(change: Partial<typeof after> = {}): QuickstartReport {
+function makeReport(change: Partial<typeof after> = {}): RLHFReport {
   return {
     path: "rlhf",
     seed: 7,

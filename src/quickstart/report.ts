@@ -3,7 +3,7 @@ import { formatInterval, formatShare, formatSigned } from "../report/index.ts";
 
 /** 256 completions in numbers. */
 export interface SideReport {
-  /** By the reward model that PPO maximised. */
+  /** By what the tuning maximised: the reward model, or M1 as the judge (0 to 1). */
   readonly mean_score: number;
   /** Share of completions that VADER, which nothing was trained on, finds positive (compound ≥ .05), and its 95 % interval. */
   readonly outside_positive_share: number;
@@ -16,25 +16,62 @@ export interface SideReport {
   readonly distinct_2: number;
 }
 
-export interface QuickstartReport {
-  readonly path: "rlhf";
+export interface RewardModelReport {
+  readonly train_pairs: number;
+  readonly heldout_pairs: number;
+  readonly heldout_accuracy: number;
+}
+
+/** M1 as a judge, by its own logits, of sentences that no training saw; right where it agrees with the people who labelled them. */
+export interface JudgeReport {
+  readonly heldout_n: number;
+  readonly heldout_accuracy: number;
+}
+
+interface CommonReport {
   readonly seed: number;
   /** The sum of the stages. */
   readonly seconds: number;
   readonly stages: readonly { readonly name: string; readonly seconds: number }[];
-  readonly reward_model: { readonly train_pairs: number; readonly heldout_pairs: number; readonly heldout_accuracy: number };
   readonly before: SideReport;
   /** `kl`: from the untuned model, nats, summed over the sequence. */
   readonly after: SideReport & { readonly kl: number };
   readonly samples: readonly { readonly prompt: string; readonly before: string; readonly after: string }[];
 }
 
+export interface RLHFReport extends CommonReport {
+  readonly path: "rlhf";
+  readonly reward_model: RewardModelReport;
+}
+
+export interface IterationReport {
+  readonly name: string;
+  readonly outside_positive_share: number;
+  readonly outside_interval: readonly [low: number, high: number];
+  readonly mean_length: number;
+  readonly distinct_2: number;
+}
+
+/** `before` is M1, `after` the last model. */
+export interface SelfPlayReport extends CommonReport {
+  readonly path: "self-play";
+  readonly judge: JudgeReport;
+  readonly iterations: readonly IterationReport[];
+  /** SPIN beside it: the model that it leaves, and the gain of each iteration (0: the opponent cannot be told from people). */
+  readonly spin: IterationReport & {
+    readonly perplexity: number;
+    readonly gains: readonly { readonly gain: number; readonly accuracy: number }[];
+  };
+}
+
+export type QuickstartReport = RLHFReport | SelfPlayReport;
+
 export interface Verdict {
   /** `worked`: all three below hold. */
   readonly worked: boolean;
   /** The intervals of the outside share do not overlap, and it went up. */
   readonly better: boolean;
-  /** Perplexity under the untuned model at most 1.5 times its own, at least half of its different bigrams. */
+  /** Perplexity under the untuned model at most 1.5 times that of before, at least half of its different bigrams. */
   readonly readable: boolean;
   /** One sentence. */
   readonly headline: string;
@@ -64,12 +101,12 @@ export function judgeReport({ before, after }: QuickstartReport): Verdict {
   const reason =
     `A scorer that nothing was trained on finds ${formatShare(before.outside_positive_share)} of the completions positive before and ` +
     `${formatShare(after.outside_positive_share)} after (95 % intervals ${formatInterval(before.outside_interval)} and ${formatInterval(after.outside_interval)}). ` +
-    `Perplexity under the untuned model is ${ratio.toFixed(2)} times its own text's; ${formatShare(after.distinct_2)} of neighbouring word pairs are different ones, ${formatShare(before.distinct_2)} before.`;
+    `Perplexity under the untuned model is ${ratio.toFixed(2)} times that of before; ${formatShare(after.distinct_2)} of neighbouring word pairs are different ones, ${formatShare(before.distinct_2)} before.`;
   return { worked: better && readable, better, readable, headline, reason };
 }
 
 /** The rows of every table of before and after. */
-export function listFigures({ before, after }: QuickstartReport): { name: string; before: string; after: string; meaning: string }[] {
+export function listFigures({ path, before, after }: QuickstartReport): { name: string; before: string; after: string; meaning: string }[] {
   const row = (
     name: string,
     meaning: string,
@@ -81,7 +118,9 @@ export function listFigures({ before, after }: QuickstartReport): { name: string
       "share of completions that VADER finds positive; nothing was trained on it",
       (side) => `${formatShare(side.outside_positive_share)} (${formatInterval(side.outside_interval)})`,
     ),
-    row("mean reward", "by the reward model learnt from people's labels: what PPO maximised", (side) => formatSigned(side.mean_score)),
+    path === "rlhf"
+      ? row("mean reward", "by the reward model learnt from people's labels: what PPO maximised", (side) => formatSigned(side.mean_score))
+      : row("mean grade", "by M1 as the judge, 0 to 1", (side) => side.mean_score.toFixed(2)),
     row("perplexity", "of the completions under the untuned model: how strange the text is to it", (side) => side.perplexity.toFixed(1)),
     row("distinct bigrams", "different pairs of neighbouring words ÷ all: low where a model repeats itself", (side) =>
       formatShare(side.distinct_2),
