@@ -5,8 +5,8 @@ import type { ChatMessage, Tokenizer } from "../tokenizer/index.ts";
 export interface Conversation {
   /** How many answers there have been since the start; /reset does not set it back. */
   turns(): number;
-  /** Takes what the user says; returns the ids to be continued. */
-  ask(text: string): number[];
+  /** Takes what the user says; returns the ids to be continued. Turns at the start are left out (for good) until they are `most` at most. */
+  ask(text: string, most?: number): { ids: number[]; leftOut: number };
   answered(text: string): void;
   /** Takes the last question back. */
   takeBack(): void;
@@ -21,12 +21,26 @@ export function createConversation(tokenizer: Tokenizer, system?: string): Conve
   const start = (): ChatMessage[] => (system === undefined || system === "" ? [] : [{ role: "system", content: system }]);
   let messages = start();
   let turns = 0;
-  const running = (): string => messages.map(({ content }) => String(content)).join("");
+  const join = (list: readonly ChatMessage[]): string => list.map(({ content }) => String(content)).join("");
   return {
     turns: () => turns,
-    ask(text) {
+    ask(text, most = Infinity) {
       messages.push({ role: "user", content: text });
-      return tokenizer.hasChatTemplate ? tokenizer.encodeChat(messages, { addGenerationPrompt: true }) : tokenizer.encode(running());
+      const encode = (kept: readonly ChatMessage[]): number[] =>
+        tokenizer.hasChatTemplate ? tokenizer.encodeChat(kept, { addGenerationPrompt: true }) : tokenizer.encode(join(kept));
+      const whole = encode(messages);
+      const kept = [...messages];
+      for (let [leftOut, ids] = [0, whole]; ; ids = encode(kept)) {
+        if (ids.length <= most) {
+          messages = kept;
+          return { ids, leftOut };
+        }
+        const first = kept.findIndex(({ role }) => role !== "system");
+        // A message that does not fit by itself is not ours to cut, and no reason to forget the others.
+        if (first === kept.length - 1) return { ids: whole, leftOut: 0 };
+        kept.splice(first, kept.findIndex(({ role }, i) => i > first && role === "user") - first);
+        leftOut++;
+      }
     },
     answered(text) {
       messages.push({ role: "assistant", content: text });
@@ -42,6 +56,6 @@ export function createConversation(tokenizer: Tokenizer, system?: string): Conve
       messages = [...start(), ...messages.filter(({ role }) => role !== "system")];
       return text === "" ? "No system message." : "The system message is set.";
     },
-    row: () => (tokenizer.hasChatTemplate ? { messages } : { text: running() }),
+    row: () => (tokenizer.hasChatTemplate ? { messages } : { text: join(messages) }),
   };
 }

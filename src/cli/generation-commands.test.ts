@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { loadTokenizer } from "../tokenizer/index.ts";
 import { runChatCommand } from "./commands/chat.ts";
 import { summarise } from "./commands/logprobs.ts";
+import type { ChatMessage } from "../tokenizer/index.ts";
 import { createConversation } from "./conversation.ts";
 import { createCommandIO } from "./output.ts";
 import { runProgram } from "./program.ts";
@@ -194,9 +195,9 @@ describe("chat", () => {
     const { streams, err } = capture();
     const io = createCommandIO({ json: false, debug: false, ...streams, env: {} });
     const conversation = createConversation(tokenizer, undefined);
-    expect(conversation.ask("Once upon")).toEqual(tokenizer.encode("Once upon"));
+    expect(conversation.ask("Once upon")).toEqual({ ids: tokenizer.encode("Once upon"), leftOut: 0 });
     conversation.answered(" a time");
-    expect(conversation.ask(" there was")).toEqual(tokenizer.encode("Once upon a time there was"));
+    expect(conversation.ask(" there was").ids).toEqual(tokenizer.encode("Once upon a time there was"));
     conversation.takeBack();
     const file = join(folder, "chat.jsonl");
     expect(await runChatCommand(`/save ${file}`, conversation, io)).toBe("handled");
@@ -221,7 +222,7 @@ describe("chat", () => {
       "{% for m in messages %}<{{ m.role }}>{{ m.content }}\n{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
     const tokenizer = createTokenizer({ ...(await loadTokenizer(stories)).files, "chat_template.jinja": template });
     const conversation = createConversation(tokenizer, "Be kind.");
-    expect(tokenizer.decode(conversation.ask("Hi"))).toContain("<system>Be kind.\n<user>Hi\n<assistant>");
+    expect(tokenizer.decode(conversation.ask("Hi").ids)).toContain("<system>Be kind.\n<user>Hi\n<assistant>");
     conversation.answered("Hello.");
     conversation.setSystem("Be brief.");
     expect(conversation.row()).toEqual({
@@ -231,6 +232,20 @@ describe("chat", () => {
         { role: "assistant", content: "Hello." },
       ],
     });
+    // What does not fit any more goes from the start, but for the system message.
+    const most = tokenizer.encodeChat([...(conversation.row() as { messages: ChatMessage[] }).messages, { role: "user", content: "So?" }], {
+      addGenerationPrompt: true,
+    }).length;
+    expect(conversation.ask("So?", most).leftOut).toBe(0);
+    conversation.answered("Yes.");
+    const next = conversation.ask("Why?", most);
+    expect(next.leftOut).toBe(1);
+    expect(tokenizer.decode(next.ids)).toContain("<system>Be brief.\n<user>So?\n<assistant>Yes.\n<user>Why?\n<assistant>");
+    conversation.answered("Because.");
+    // A message too long by itself does not cost the others.
+    expect(conversation.ask("word ".repeat(100), most)).toMatchObject({ leftOut: 0 });
+    conversation.takeBack();
+    expect((conversation.row() as { messages: unknown[] }).messages).toHaveLength(5);
     conversation.reset();
     expect(conversation.row()).toEqual({ messages: [{ role: "system", content: "Be brief." }] });
   });

@@ -35,6 +35,21 @@ export function describeError(error: unknown): { code: string; message: string }
   };
 }
 
+/** Runs what knows a file by its name alone, and puts the path into its errors. */
+export function namePath<T>(name: string, path: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!(error instanceof SparError) || error.message.includes(path)) throw error;
+    const options = { cause: error, ...(error.hint === undefined ? {} : { hint: error.hint }) };
+    throw new SparError(
+      error.code,
+      error.message.replace(name, () => path),
+      options,
+    );
+  }
+}
+
 /** A broken promise inside spar itself: exit code 70. */
 export function assert(condition: unknown, message: string): asserts condition {
   if (!condition) throw new Error(`spar bug: ${message}`);

@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { explainFileError, openWeights, type WeightSource } from "../checkpoint/index.ts";
-import { SparError } from "../internal/errors.ts";
+import { namePath, SparError } from "../internal/errors.ts";
 import { isGgufFile, loadGgufHeader } from "../internal/gguf-file.ts";
 import { Random } from "../internal/rng.ts";
 import type { Backend, DeviceBuffer } from "../runtime/index.ts";
@@ -23,11 +23,15 @@ export async function readModelConfig(folder: string): Promise<RawConfig> {
   } catch (cause) {
     throw explainFileError(cause, "reading the model's configuration", path);
   }
+  let config: unknown;
   try {
-    return JSON.parse(text) as RawConfig;
+    config = JSON.parse(text);
   } catch (cause) {
     throw new SparError("model/config-invalid", `${path}: not valid JSON (${(cause as Error).message})`, { cause });
   }
+  if (typeof config !== "object" || config === null || Array.isArray(config))
+    throw new SparError("model/config-invalid", `${path}: expected a JSON object of the model's settings`);
+  return config as RawConfig;
 }
 
 /** What a .gguf file says in generation_config.json's place; undefined for a folder. */
@@ -72,8 +76,9 @@ export async function loadModel(
 ): Promise<LanguageModel> {
   const raw = await readModelConfig(folder);
   const isGguf = await isGgufFile(folder);
-  const architecture = findArchitecture(raw, isGguf ? folder : join(folder, "config.json"));
-  const config = architecture.parseConfig(raw);
+  const path = isGguf ? folder : join(folder, "config.json");
+  const architecture = findArchitecture(raw, path);
+  const config = namePath("config.json", path, () => architecture.parseConfig(raw));
   const head = options.head ?? (hasScoreHead(raw) ? "score" : "lm");
   const shapes = parameterShapes(architecture, config, head);
   const weights = isGguf ? await openGgufWeights(folder, raw) : await openWeights(folder);

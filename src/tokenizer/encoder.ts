@@ -21,7 +21,7 @@ export function createEncoder(json: TokenizerJson, config: TokenizerConfig, toke
   } catch (cause) {
     throw new SparError(
       "tokenizer/unsupported",
-      `Reading tokenizer.json: a model of type ${JSON.stringify(model.type)} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}.`,
+      `Reading tokenizer.json: a model ${model.type === undefined ? "without a type" : `of type ${JSON.stringify(model.type)}`} cannot be used: ${cause instanceof Error ? cause.message : String(cause)}.`,
       { cause },
     );
   }

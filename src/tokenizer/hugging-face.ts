@@ -1,6 +1,6 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { SparError } from "../internal/errors.ts";
+import { namePath, SparError } from "../internal/errors.ts";
 import { isGgufFile, loadGgufHeader } from "../internal/gguf-file.ts";
 import { createChatTemplate, type ChatMessage, type ChatTemplateOptions } from "./chat-template.ts";
 import { createDecoder } from "./decoder.ts";
@@ -127,8 +127,9 @@ export function createTokenizer(
   const json = addNamedTokens(raw, special.named, tokenToId);
   const specialIds = new Set((json.added_tokens ?? []).filter((token) => token.special).map(({ id }) => id));
 
-  const encoder = createEncoder(json, config, tokenToId);
-  const decoder = createDecoder(json.decoder);
+  const path = where("tokenizer.json");
+  const encoder = namePath("tokenizer.json", path, () => createEncoder(json, config, tokenToId));
+  const decoder = namePath("tokenizer.json", path, () => createDecoder(json.decoder));
   const templates = readChatTemplates(files, config, parse("chat_template.json"));
   const chat = createChatTemplate(templates, special.named);
   // Transformers cleans up spaces only where the model is not BPE.

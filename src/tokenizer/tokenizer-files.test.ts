@@ -31,6 +31,11 @@ describe("files", () => {
     expect(tokenizer.decode([])).toBe("");
   });
 
+  test("what cannot be used is told with its folder", async () => {
+    const folder = await createFolder({ "tokenizer.json": '{"model": {}}' });
+    await expect(loadTokenizer(folder)).rejects.toThrow(`Reading ${join(folder, "tokenizer.json")}: a model without a type cannot be used`);
+  });
+
   test("pad = eos is no padding token; other places for special tokens", async () => {
     const json = await readFile(join(fixtures, "byte-level", "tokenizer.json"), "utf8");
     const load = async (files: { [name: string]: string }) => loadTokenizer(await createFolder({ "tokenizer.json": json, ...files }));

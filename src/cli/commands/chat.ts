@@ -76,7 +76,7 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
       if (command === "exit") break;
       if (command === "message") {
         answering = new AbortController();
-        await answer(generator, conversation, line, settings, io, answering.signal);
+        await answer(generator, conversation, line, settings, opened.model.config.maxPositions, io, answering.signal);
         answering = undefined;
       }
       ask();
@@ -95,12 +95,19 @@ async function answer(
   conversation: Conversation,
   line: string,
   settings: GenerationSettings,
+  positions: number,
   io: CommandIO,
   signal: AbortSignal,
 ): Promise<void> {
   const turn = conversation.turns();
   try {
-    const promptIds = conversation.ask(line);
+    // Room for an answer, or a quarter of the positions where it may be longer than that.
+    const most = positions - Math.min(settings.maxNewTokens, Math.floor(positions / 4));
+    const { ids: promptIds, leftOut } = conversation.ask(line, most);
+    if (leftOut > 0) {
+      const turns = leftOut === 1 ? "the oldest turn was" : `the ${leftOut} oldest turns were`;
+      io.note(`(${turns} left out: the model has ${positions} positions)`);
+    }
     // Each turn draws numbers of its own.
     const request = { promptIds, promptIndex: turn };
     const [completion] = await generator.generate([request], settings, { signal, onText: (text) => io.write(text) });

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, copyFileSync, statSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -24,5 +24,23 @@ test("files of a read-only model are saved as files that may be changed", async 
     freeModel(model);
     backend.close();
     for (const each of [folder, from]) rmSync(each, { recursive: true });
+  }
+});
+
+test("what is wrong in config.json is told with its folder", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spar-config-"));
+  const path = join(folder, "config.json");
+  const backend = createCpuBackend();
+  try {
+    for (const [text, expected] of [
+      ['{"model_type": "llama", "hidden_size": "64"}', `${path}: "hidden_size" should be a positive integer, got "64"`],
+      ["null", `${path}: expected a JSON object of the model's settings`],
+    ] as const) {
+      writeFileSync(path, text);
+      await expect(loadModel(folder, backend)).rejects.toThrow(expected);
+    }
+  } finally {
+    backend.close();
+    rmSync(folder, { recursive: true });
   }
 });
