@@ -98,12 +98,14 @@ describe("evaluation", () => {
 
   test("GSM8K and texts need no chat template", async () => {
     const [example, ...questions] = [1, 2, 3].map((n) => ({ question: `How many is ${n}?`, solution: `#### ${n}`, answer: n }));
-    const { report } = await evaluate({
+    const { report, gsm8k } = await evaluate({
       model: source(tiny),
       prompts: undefined,
       gsm8k: { file: "g.jsonl", questions, examples: [example] },
       texts: { file: "t.jsonl", texts: ["Once upon a time there was a cat.", "The dog ran."] },
     });
+    expect(gsm8k.map(({ question, answer }) => [question, answer])).toEqual(questions.map(({ question, answer }) => [question, answer]));
+    expect(gsm8k.every(({ extracted, answer, right }) => right === (extracted === answer))).toBe(true);
     expect(report.sides.model.gsm8k).toMatchObject({ n: 2, correct: expect.any(Number) as number });
     expect(report.sides.model.text_perplexity).toBeGreaterThan(1);
     expect(report.sides.model.answers).toBeUndefined();
@@ -119,6 +121,7 @@ describe("evaluation", () => {
     const graded = await evaluate({ model: chat, prompts: undefined, mtBench, judge: lengthJudge, asked: { maxNewTokens: 12 } });
     expect(graded.report.sides.model.mt_bench).toMatchObject({ questions: 2, voids: 0 });
     expect(graded.report.sides.model.mt_bench?.turns).toHaveLength(2);
+    expect(graded.mtBench.map(({ turns }) => turns.map(({ user }) => user))).toEqual([["Tell a story.", "Another."], ["Count."]]);
     const grading = createRewardJudge(await createRuleReward("length"));
     const comparing = { name: "pair", open: () => Promise.resolve({ ...grading, kind: "comparisons" as const }) };
     const compared = await evaluate({

@@ -6,7 +6,7 @@ import { createRewards, type Judge, type RewardSet } from "../rewards/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import type { EvaluationReport, MeanFigure, SideReport } from "./evaluation-report.ts";
-import { measureArithmetic, promptArithmetic, type ArithmeticQuestion } from "./gsm8k.ts";
+import { extractAnswer, isRight, measureArithmetic, promptArithmetic, type ArithmeticQuestion } from "./gsm8k.ts";
 import { bootstrapInterval, mean } from "./interval.ts";
 import { conversationUntil, countBenchTurns, summariseBench, temperatureOf, transcribe, type BenchQuestion } from "./mt-bench.ts";
 import { computePerplexity } from "./perplexity.ts";
@@ -57,8 +57,27 @@ export interface EvaluatedRow {
 export interface EvaluationResult {
   readonly report: EvaluationReport;
   readonly rows: readonly EvaluatedRow[];
+  /** Of GSM8K: what was extracted from each answer, and whether it is right. */
+  readonly gsm8k: readonly ArithmeticRow[];
+  readonly mtBench: readonly BenchRow[];
   /** The rewards' sum of each answer, for the report's distributions; empty without rewards. */
   readonly rewards: readonly (readonly number[])[];
+}
+
+interface ArithmeticRow {
+  readonly model: string;
+  readonly question: string;
+  readonly answer: number;
+  readonly completion: string;
+  readonly extracted: number | null;
+  readonly right: boolean;
+}
+
+interface BenchRow {
+  readonly model: string;
+  readonly question_id: string;
+  readonly category: string;
+  readonly turns: readonly { readonly user: string; readonly assistant: string }[];
 }
 
 /** What one side wrote. */
@@ -145,7 +164,30 @@ export async function evaluateModels(options: EvaluationOptions): Promise<Evalua
       ...(texts === undefined ? {} : { texts_file: texts.file }),
       samples: rows.slice(0, shownSamples),
     };
-    return { report, rows, rewards: rewards.totals.map((totals) => totals.filter((total) => total !== null)) };
+    return {
+      report,
+      rows,
+      gsm8k: written.flatMap(({ source, arithmetic }) =>
+        arithmetic.map(({ text }, i): ArithmeticRow => {
+          const { question, answer } = gsm8k!.questions[i];
+          return {
+            model: source.name,
+            question,
+            answer,
+            completion: text,
+            extracted: extractAnswer(text) ?? null,
+            right: isRight(text, gsm8k!.questions[i]),
+          };
+        }),
+      ),
+      mtBench: written.flatMap(({ source, bench: answers }) =>
+        answers.map((texts, i): BenchRow => {
+          const { id, category, turns } = mtBench!.questions[i];
+          return { model: source.name, question_id: id, category, turns: turns.map((user, turn) => ({ user, assistant: texts[turn] })) };
+        }),
+      ),
+      rewards: rewards.totals.map((totals) => totals.filter((total) => total !== null)),
+    };
   } finally {
     opened?.release?.();
   }

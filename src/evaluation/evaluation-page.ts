@@ -30,7 +30,7 @@ export function renderEvaluationPage(report: EvaluationReport, rewards: readonly
       renderSamples(report),
       renderMethod(report),
     ].join("\n"),
-    footer: `Made by spar ${report.spar}. The figures are in report.json, all answers in samples.jsonl beside this file.`,
+    footer: `Made by spar ${report.spar}. The figures are in report.json, all answers as JSON lines beside this file.`,
   });
 }
 

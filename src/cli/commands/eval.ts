@@ -118,7 +118,8 @@ function addJudgeOptions(commandline: Commandline): void {
     .option("--no-cache", "judge openai: keep no answers, and use none");
 }
 
-function checkArguments({ compare, model, against, prompts, judge, reward, reference, gsm8k, shots, mtBench, texts }: EvalArguments): void {
+function checkArguments(options: EvalArguments): void {
+  const { compare, model, against, prompts, judge, reward, reference, gsm8k, shots, mtBench, texts, pairwise } = options;
   const fail = (message: string): never => {
     throw new UsageError(`eval: ${message}`, { hint: "spar eval --help has examples." });
   };
@@ -134,6 +135,7 @@ function checkArguments({ compare, model, against, prompts, judge, reward, refer
   if (mtBench !== undefined && judge === undefined) fail("--mt-bench needs --judge");
   if (against !== undefined && prompts !== undefined && judge === undefined && reward.length === 0)
     fail("--against with --prompts needs --judge or --reward, which tell the answers apart");
+  if (pairwise === true && against === undefined) fail("--pairwise needs --against: there are no two answers to compare");
   if (shots > 0 && gsm8k === undefined) fail("--shots needs --gsm8k");
 }
 
@@ -295,9 +297,11 @@ async function openProgress(io: CommandIO) {
   return createConsoleTracker({ write: io.writeNote, isTerminal: io.isTerminal, width: io.width, color: io.paint(1, "") !== "" });
 }
 
-async function writeReports(folder: string, { report, rows, rewards }: EvaluationResult): Promise<void> {
+async function writeReports(folder: string, { report, rows, gsm8k, mtBench, rewards }: EvaluationResult): Promise<void> {
   const { renderEvaluationMarkdown, renderEvaluationPage } = await import("../../evaluation/index.ts");
-  await writeFile(join(folder, "samples.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  const answers = { "samples.jsonl": rows, "gsm8k.jsonl": gsm8k, "mt-bench.jsonl": mtBench };
+  for (const [name, list] of Object.entries(answers))
+    if (list.length > 0) await writeFile(join(folder, name), list.map((row) => `${JSON.stringify(row)}\n`).join(""));
   await writeFile(join(folder, "report.md"), renderEvaluationMarkdown(report));
   await writeFile(join(folder, "report.html"), renderEvaluationPage(report, rewards));
   await writeFile(join(folder, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
@@ -312,5 +316,5 @@ async function showResult({ report }: EvaluationResult, folder: string, io: Comm
   const figures = listEvaluation(report).map(({ name, model, against }) => [name, model, ...(against === undefined ? [] : [against])]);
   io.say(`\n${formatTable(head, figures)}`);
   io.say(`\n${io.paint(1, headline)}\n${reason}`);
-  io.say(`\nreport: ${io.paint(36, join(folder, "report.html"))} (and .md, .json beside it, all answers in samples.jsonl)`);
+  io.say(`\nreport: ${io.paint(36, join(folder, "report.html"))} (and .md, .json beside it, with all answers as JSON lines)`);
 }
