@@ -193,7 +193,7 @@ test("rules between keys are checked beside wrong values", async () => {
 });
 
 test("broken, empty and misshapen YAML", async () => {
-  expect((await problemsOf(parse("sft", "a: [1\nb: 2\n")))[0]).toMatch(/^recipe\.yaml:\d+: not valid YAML: /);
+  expect(await problemsOf(parse("sft", "a: [1\nb: 2\n"))).toEqual([expect.stringMatching(/^recipe\.yaml:\d+: not valid YAML: /)]);
   expect(await problemsOf(parse("sft", ""))).toEqual(["recipe.yaml:1: the recipe is empty: expected lines of key: value"]);
   expect(await problemsOf(parse("sft", "- a\n- b\n"))).toEqual(["recipe.yaml:1: expected lines of key: value, found a list"]);
   expect(await problemsOf(parse("sft", `${minimal}env: 3\n`))).toEqual(["recipe.yaml:3: env: expected a map of variables, found 3"]);

@@ -15,10 +15,12 @@ export async function parseYamlEntries(text: string, file: string): Promise<Reci
   const lineAt = (offset: number): number => lines.linePos(offset).line;
   const result: RecipeEntries = { entries: [], problems: [], notes: [] };
 
-  for (const error of document.errors) {
-    result.problems.push(`${file}:${lineAt(error.pos[0])}: not valid YAML: ${error.message.replaceAll(/\s+/g, " ")}`);
+  const [error] = document.errors;
+  // Those after the first are mostly its consequences.
+  if (error !== undefined) {
+    const problem = `${file}:${lineAt(error.pos[0])}: not valid YAML: ${error.message.replaceAll(/\s+/g, " ")}`;
+    return { ...result, problems: [problem], isBroken: true };
   }
-  if (result.problems.length > 0) return { ...result, isBroken: true };
   const root = document.contents;
   if (root === null) {
     if (text.trim() !== "") return result;
