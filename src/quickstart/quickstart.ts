@@ -1,7 +1,7 @@
 /** The path rlhf: the shipped model, a reward model learnt from people's labels, PPO, and a report of before and after. */
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { loadRecipe } from "../recipes/index.ts";
+import { parseRecipe } from "../recipes/index.ts";
 import { loadTokenizer } from "../tokenizer/index.ts";
 import { createRewardScore, measureCompletions } from "./completions.ts";
 import { parseCurves, type Curves } from "./curves.ts";
@@ -155,7 +155,12 @@ export function runQuickstart(options: QuickstartOptions): Promise<QuickstartRes
 }
 
 async function readResponseLength(flags: readonly string[]): Promise<number> {
-  const recipe = await loadRecipe({ method: "ppo", configPath: recipeFiles.ppo, flags });
+  // What the recipe names does not exist yet.
+  const recipe = await parseRecipe({
+    method: "ppo",
+    yaml: { text: await readFile(recipeFiles.ppo, "utf8"), file: recipeFiles.ppo },
+    flags,
+  });
   if (recipe.method !== "ppo") throw new Error("spar bug: the recipe of PPO is one of another method");
   return recipe.config.response_length;
 }

@@ -60,9 +60,6 @@ export function runSelfPlayQuickstart(options: QuickstartOptions): Promise<SelfP
       },
       options.flags?.["self-rewarding"],
     );
-    const recipe = await loadRecipe({ method: "self-rewarding", configPath: recipeFiles.selfRewarding, flags: rewardingFlags });
-    if (recipe.method !== "self-rewarding") throw new Error("spar bug: the recipe of self-rewarding is one of another method");
-    const settings = { maxNewTokens: recipe.config.max_new_tokens };
     const openings = await loadOpenings(openingsFile, heldOutOpenings, seed);
     const { train: known, heldOut } = splitSentences(await loadSentences(), heldOutSentences, seed);
 
@@ -97,6 +94,10 @@ export function runSelfPlayQuickstart(options: QuickstartOptions): Promise<SelfP
       },
       (samples) => ({ samples }),
     );
+
+    const recipe = await loadRecipe({ method: "self-rewarding", configPath: recipeFiles.selfRewarding, flags: rewardingFlags });
+    if (recipe.method !== "self-rewarding") throw new Error("spar bug: the recipe of self-rewarding is one of another method");
+    const settings = { maxNewTokens: recipe.config.max_new_tokens };
 
     const judge = await runStage(
       "self_rewarding",
