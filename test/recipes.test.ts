@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Method, loadRecipe } from "../src/recipes/index.ts";
+import { type Method, parseRecipe } from "../src/recipes/index.ts";
 import { type HubServer, startHubServer } from "./fixtures/hub-server.ts";
 import { openScratchClone, root } from "./markdown-commands.ts";
 import { meanOf, readCurve, readMetrics } from "./run-page.ts";
@@ -25,7 +25,8 @@ describe("every recipe", () => {
     test(`${name} says in its header how it is run, and is valid`, async () => {
       const method = methodOf(name);
       expect(method, "a header comment with: spar METHOD --config FILE").toBeDefined();
-      const recipe = await loadRecipe({ method: method as Method, configPath: join(root, name) });
+      // Their data are to be fetched or made first.
+      const recipe = await parseRecipe({ method: method as Method, yaml: { text: readFileSync(join(root, name), "utf8"), file: name } });
       // Every key here was written on purpose: nothing that means nothing.
       expect([recipe.ignored, recipe.notes]).toEqual([[], []]);
       expect(recipe.config.output_dir).toMatch(/^runs\//);
