@@ -51,7 +51,8 @@ function renderFigures(results: readonly LoadedResult[]): string {
     ].flatMap(({ kind, list }) => {
       const found = list.find((one) => one.name === main);
       if (found?.interval === undefined) return [];
-      const label = result.kind === "quickstart" ? result.group : (shortenName(result.name).split("/").at(-1) ?? "");
+      const isOnly = results.filter(({ group }) => group === result.group).length === 1;
+      const label = result.kind === "quickstart" && isOnly ? result.group : (shortenName(result.name).split("/").at(-1) ?? "");
       return [{ name: result.before.length > 0 ? `${label} ${kind}` : label, share: found.value, interval: found.interval, kind }];
     }),
   );
@@ -75,7 +76,7 @@ function renderFigures(results: readonly LoadedResult[]): string {
   );
   return `<section><h2>Figures</h2>
 ${charts.length === 0 ? "" : `<div class="pair">${charts.join("")}</div>`}
-<div class="card table wide${results.length === 2 ? " even" : ""}"><table><thead>${head}</thead><tbody>${rows.join("")}</tbody></table></div></section>`;
+<div tabindex="0" role="region" aria-label="figures" class="card table wide${results.length === 2 ? " even" : " many"}"><table><thead>${head}</thead><tbody>${rows.join("")}</tbody></table></div></section>`;
 }
 
 function renderDifferences({ differences, notes }: RunComparison): string {
@@ -86,7 +87,7 @@ function renderDifferences({ differences, notes }: RunComparison): string {
       `<tr><th scope="row">${escapeHtml(measure)}<small>${escapeHtml(`${shortenName(a)} minus ${shortenName(b)}`)}</small></th><td>${number(difference)}</td><td>${interval === undefined ? "–" : `${number(interval[0])} to ${number(interval[1])}`}</td><td>${better === null ? "–" : escapeHtml(shortenName(better))}</td></tr>`,
   );
   const remarks = notes.map((note) => `<p class="lead">Not compared: ${escapeHtml(note)}.</p>`);
-  return `<section><h2>Differences</h2>${remarks.join("")}<div class="card table wide"><table><thead><tr><th scope="col">figure</th><th scope="col">difference</th><th scope="col">95 %</th><th scope="col">better</th></tr></thead><tbody>${rows.join("")}</tbody></table></div></section>`;
+  return `<section><h2>Differences</h2>${remarks.join("")}<div tabindex="0" role="region" aria-label="figures" class="card table wide"><table><thead><tr><th scope="col">figure</th><th scope="col">difference</th><th scope="col">95 %</th><th scope="col">better</th></tr></thead><tbody>${rows.join("")}</tbody></table></div></section>`;
 }
 
 /** Prompts that all runs answered. */

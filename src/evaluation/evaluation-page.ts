@@ -111,7 +111,7 @@ function renderFigures(report: EvaluationReport, rewards: readonly (readonly num
   const head = `<tr><th scope="col">figure</th><th scope="col">${escapeHtml(shortenName(model))}</th>${against === null ? "" : `<th scope="col">${escapeHtml(shortenName(against))}</th>`}</tr>`;
   return `<section><h2>Figures</h2>
 ${charts.length === 0 ? "" : `<div class="pair">${charts.join("")}</div>`}
-<div class="card table wide sides"><table><thead>${head}</thead><tbody>${rows.join("")}</tbody></table></div></section>`;
+<div tabindex="0" role="region" aria-label="figures" class="card table wide sides"><table><thead>${head}</thead><tbody>${rows.join("")}</tbody></table></div></section>`;
 }
 
 function renderBench({ sides, mt_bench_turns: turns }: EvaluationReport): string {
@@ -128,7 +128,7 @@ function renderBench({ sides, mt_bench_turns: turns }: EvaluationReport): string
     ([category, value]) =>
       `<tr><th scope="row">${escapeHtml(category)}</th><td>${show(value)}</td>${against === undefined ? "" : `<td>${show(against.mt_bench?.categories[category])}</td>`}</tr>`,
   );
-  return `<section><h2>MT-bench by category</h2><div class="card table"><table><tbody>${rows.join("")}</tbody></table></div></section>`;
+  return `<section><h2>MT-bench by category</h2><div tabindex="0" role="region" aria-label="figures" class="card table wide sides"><table><thead><tr><th scope="col">mean grade</th><th scope="col">${escapeHtml(shortenName(model.model))}</th>${against === undefined ? "" : `<th scope="col">${escapeHtml(shortenName(against.model))}</th>`}</tr></thead><tbody>${rows.join("")}</tbody></table></div></section>`;
 }
 
 function renderSamples({ samples, against, model }: EvaluationReport): string {

@@ -50,6 +50,7 @@ thead th:first-child{font-weight:500}
 th small{display:block;font-weight:400;color:var(--faint);font-size:13px;line-height:1.4}
 td:last-child{font-weight:640}
 .wide{overflow-x:auto}
+.many table{min-width:640px}
 .even td{font-weight:500}.even td:last-child{font-weight:500}
 .sides td:last-child{font-weight:400}.sides td:nth-child(2){font-weight:640}
 .samples{list-style:none;display:grid;gap:12px}
