@@ -2,48 +2,17 @@
 import { createHash } from "node:crypto";
 import type { GenerationSettings } from "../generation/index.ts";
 import { SparError } from "../internal/errors.ts";
-import { createRewards, type Judge, type RewardSet } from "../rewards/index.ts";
-import type { Backend } from "../runtime/index.ts";
-import type { Tokenizer } from "../tokenizer/index.ts";
-import type { EvaluationReport, MeanFigure, SideReport } from "./evaluation-report.ts";
-import { extractAnswer, isRight, measureArithmetic, promptArithmetic, type ArithmeticQuestion } from "./gsm8k.ts";
-import { bootstrapInterval, mean } from "./interval.ts";
-import { conversationUntil, countBenchTurns, summariseBench, temperatureOf, transcribe, type BenchQuestion } from "./mt-bench.ts";
+import { measureDivergence } from "./divergence.ts";
+import type { EvaluationOptions, Written } from "./evaluation-options.ts";
+import type { EvaluationReport, SideReport } from "./evaluation-report.ts";
+import { extractAnswer, isRight, measureArithmetic, promptArithmetic } from "./gsm8k.ts";
+import { mean } from "./interval.ts";
+import { judgeAnswers, judgeBench } from "./judge-answers.ts";
+import { conversationUntil, temperatureOf, type BenchQuestion } from "./mt-bench.ts";
 import { computePerplexity } from "./perplexity.ts";
+import { scoreAnswers } from "./score-answers.ts";
 import { measureTexts } from "./text-statistics.ts";
-import { measureWinRate } from "./win-rate.ts";
 import { withWriter, type AskedPrompt, type Writer, type WriterSource, type WrittenAnswer } from "./writer.ts";
-
-export interface EvaluatedPrompt {
-  readonly prompt: AskedPrompt;
-  /** Further columns of the row, for rules and judges that read them. */
-  readonly columns: { readonly [name: string]: unknown };
-}
-
-export interface EvaluationOptions {
-  readonly model: WriterSource;
-  readonly against?: WriterSource | undefined;
-  readonly reference?: WriterSource | undefined;
-  readonly prompts?: { readonly file: string; readonly rows: readonly EvaluatedPrompt[] } | undefined;
-  /** Its name, and how it is opened once the models are done. */
-  readonly judge?: { readonly name: string; readonly open: (backend: Backend) => Promise<Judge> } | undefined;
-  readonly rewards?: readonly string[];
-  readonly gsm8k?:
-    | { readonly file: string; readonly questions: readonly ArithmeticQuestion[]; readonly examples: readonly ArithmeticQuestion[] }
-    | undefined;
-  readonly mtBench?: { readonly file: string; readonly questions: readonly BenchQuestion[] } | undefined;
-  readonly texts?: { readonly file: string; readonly texts: readonly string[] } | undefined;
-  /** What the user set for the benchmarks too, over their own settings. */
-  readonly asked: Partial<GenerationSettings>;
-  readonly batchSize: number;
-  readonly backend: Backend;
-  readonly resolveModel?: (name: string) => Promise<string>;
-  /** What relative paths of reward modules start from. */
-  readonly folder: string;
-  readonly version: string;
-  readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: (stage: string, done: number, total: number) => void;
-}
 
 /** All answers of `--prompts`, for samples.jsonl. */
 export interface EvaluatedRow {
@@ -80,18 +49,6 @@ interface BenchRow {
   readonly turns: readonly { readonly user: string; readonly assistant: string }[];
 }
 
-/** What one side wrote. */
-interface Written {
-  readonly source: WriterSource;
-  readonly tokenizer: Tokenizer;
-  readonly settings: GenerationSettings;
-  readonly answers: readonly WrittenAnswer[];
-  readonly arithmetic: readonly WrittenAnswer[];
-  /** Of each question, its turns' answers. */
-  readonly bench: readonly (readonly string[])[];
-  readonly textPerplexity: { readonly value: number; readonly tokens: number } | undefined;
-}
-
 const shownSamples = 24;
 const arithmeticTokens = 320;
 const benchTokens = 1024;
@@ -107,7 +64,7 @@ export async function evaluateModels(options: EvaluationOptions): Promise<Evalua
   for (const source of sources) written.push(await withWriter(source, backend, batchSize, (writer) => writeAll(source, writer, options)));
   const divergence =
     reference === undefined || prompts === undefined ? undefined : await measureDivergence(reference, written, prompts.rows, options);
-  const rewards = await scoreAll(written, options);
+  const rewards = await scoreAnswers(written, options);
   const opened = judge === undefined ? undefined : await judge.open(backend);
   try {
     const judged = opened === undefined ? {} : await judgeAnswers(opened, written, options);
@@ -281,190 +238,4 @@ function describeAnswers({ answers }: Written): Partial<SideReport> {
     empty,
     cut: mean(answers.map(({ cut }) => Number(cut))),
   };
-}
-
-/** KL(model ‖ reference) from the samples themselves, and the answers' perplexity under the reference. */
-async function measureDivergence(
-  reference: WriterSource,
-  written: readonly Written[],
-  prompts: readonly EvaluatedPrompt[],
-  { backend, batchSize, onProgress }: EvaluationOptions,
-): Promise<Partial<SideReport>[]> {
-  return withWriter(reference, backend, batchSize, async (writer) => {
-    const reports: Partial<SideReport>[] = [];
-    for (const [i, { source, answers, tokenizer, settings }] of written.entries()) {
-      onProgress?.(`${reference.name}: reads the answers of ${source.name}`, i, written.length);
-      const same = sameVocabulary(tokenizer, writer.tokenizer);
-      const rows = answers.map(({ promptIds, ids, text }, row) =>
-        same ? { ids: [...promptIds, ...ids], from: promptIds.length } : encodeAnew(writer.tokenizer, prompts[row].prompt, text),
-      );
-      const sums = await writer.logprobs(rows);
-      const { temperature, topK, topP, minP, repetitionPenalty } = settings;
-      const isPlain = temperature === 1 && topK === 0 && topP === 1 && minP === 0 && repetitionPenalty === 1;
-      const ratios = same && isPlain ? answers.map(({ logprob }, row) => logprob - sums[row]) : undefined;
-      reports.push({
-        perplexity: computePerplexity(rows.map(({ ids, from }, row) => ({ logprobSum: sums[row], tokens: ids.length - from }))),
-        kl: ratios === undefined ? null : mean(ratios),
-        kl_interval: ratios === undefined ? null : bootstrapInterval(ratios, mean),
-      });
-    }
-    return reports;
-  });
-}
-
-function sameVocabulary(a: Tokenizer, b: Tokenizer): boolean {
-  if (a.vocabSize !== b.vocabSize) return false;
-  for (let id = 0; id < a.vocabSize; id++) if (a.idToToken(id) !== b.idToToken(id)) return false;
-  return true;
-}
-
-/** As the reference's own tokenizer reads prompt and answer. */
-function encodeAnew(tokenizer: Tokenizer, prompt: AskedPrompt, text: string): { ids: number[]; from: number } {
-  if (typeof prompt === "string") {
-    const [alone, whole] = [tokenizer.encode(prompt), tokenizer.encode(prompt + text)];
-    let from = 0;
-    while (from < alone.length && alone[from] === whole[from]) from++;
-    return { ids: whole, from: Math.max(1, from) };
-  }
-  const before = tokenizer.encodeChat(prompt, { addGenerationPrompt: true });
-  return { ids: [...before, ...tokenizer.encode(text, { addSpecialTokens: false })], from: before.length };
-}
-
-interface Scored {
-  readonly figures: readonly Partial<SideReport>[];
-  /** By side and prompt: the sum of the rewards; null where none applies. */
-  readonly totals: readonly (readonly (number | null)[])[];
-}
-
-async function scoreAll(written: readonly Written[], options: EvaluationOptions): Promise<Scored> {
-  const { rewards: specs = [], prompts, backend, batchSize, folder, resolveModel, signal, onProgress } = options;
-  if (specs.length === 0 || prompts === undefined) return { figures: [], totals: [] };
-  const figures: Partial<SideReport>[] = [];
-  const totals: (number | null)[][] = [];
-  let held: { readonly set: RewardSet; readonly tokenizer: Tokenizer } | undefined;
-  try {
-    for (const [i, { source, answers, tokenizer }] of written.entries()) {
-      onProgress?.(`rewards of ${source.name}`, i, written.length);
-      // A reward model of the same vocabulary scores the ids; another tokenises the texts anew.
-      if (held !== undefined && !sameVocabulary(held.tokenizer, tokenizer)) {
-        held.set.release();
-        held = undefined;
-      }
-      held ??= {
-        set: await createRewards(specs, { folder, backend, tokenizer, batchSize, ...(resolveModel && { resolveModel }) }),
-        tokenizer,
-      };
-      const rows = answers.map(({ promptIds, ids, text }, row) => ({
-        ...prompts.rows[row].columns,
-        prompt: prompts.rows[row].prompt,
-        completion: text,
-        prompt_ids: promptIds,
-        completion_ids: ids,
-      }));
-      const { total, byReward } = await held.set.score(rows, { signal });
-      const sums = Array.from(total, (value) => (Number.isNaN(value) ? null : value));
-      const whole = averageOf(sums);
-      totals.push(sums);
-      figures.push({
-        ...(whole === undefined ? {} : { mean_reward: whole.mean, reward_interval: whole.interval }),
-        rewards: Object.fromEntries(
-          [...byReward].flatMap(([name, scores]) => {
-            const figure = averageOf(scores);
-            return figure === undefined ? [] : [[name, figure]];
-          }),
-        ),
-      });
-    }
-  } finally {
-    held?.set.release();
-  }
-  return { figures, totals };
-}
-
-/** Undefined where nothing has a number. */
-function averageOf(values: readonly (number | null)[]): MeanFigure | undefined {
-  const given = values.filter((value) => value !== null);
-  if (given.length === 0) return undefined;
-  return { mean: mean(given), interval: bootstrapInterval(given, mean), voids: values.length - given.length };
-}
-
-interface Judged {
-  readonly winRate?: ReturnType<typeof measureWinRate>;
-  readonly verdicts?: readonly ("win" | "tie" | "lose" | null)[];
-  /** A side each. */
-  readonly grades?: readonly (MeanFigure | undefined)[];
-}
-
-async function judgeAnswers(
-  judge: Judge,
-  written: readonly Written[],
-  { prompts, signal, onProgress }: EvaluationOptions,
-): Promise<Judged> {
-  if (prompts === undefined) return {};
-  const asked = { signal, onProgress: (done: number, total: number) => onProgress?.("judge", done, total) };
-  const [model, against] = written;
-  if (against === undefined) {
-    const grades = await judge.grade(
-      prompts.rows.map(({ prompt, columns }, i) => ({ prompt, answer: model.answers[i].text, columns })),
-      asked,
-    );
-    return { grades: [averageOf(grades.map(({ score }) => score))] };
-  }
-  const comparisons = await judge.compare(
-    prompts.rows.map(({ prompt, columns }, i) => ({ prompt, a: model.answers[i].text, b: against.answers[i].text, columns })),
-    asked,
-  );
-  const lengthOf = (side: Written, i: number): number => [...side.answers[i].text].length;
-  const graded = comparisons.some(({ grades }) => grades !== undefined);
-  return {
-    winRate: measureWinRate(
-      comparisons.map((comparison, i) => ({ comparison, lengthA: lengthOf(model, i), lengthB: lengthOf(against, i) })),
-    ),
-    verdicts: comparisons.map(({ verdict }) => (verdict === null ? null : verdict === "a" ? "win" : verdict === "b" ? "lose" : "tie")),
-    ...(graded ? { grades: [0, 1].map((side) => averageOf(comparisons.map(({ grades }) => grades?.[side] ?? null))) } : {}),
-  };
-}
-
-interface JudgedBench {
-  readonly scores?: readonly SideReport["mt_bench"][];
-  readonly turns?: EvaluationReport["mt_bench_turns"];
-}
-
-/** Grades where the judge grades; comparisons where there are two models. */
-async function judgeBench(
-  judge: Judge,
-  questions: readonly BenchQuestion[],
-  written: readonly Written[],
-  { signal, onProgress }: EvaluationOptions,
-): Promise<JudgedBench> {
-  const places = questions.flatMap(({ turns }, question) => turns.map((_, turn) => ({ question, turn })));
-  const regroup = <T>(flat: readonly T[]): T[][] =>
-    questions.map((_, question) => flat.filter((_item, i) => places[i].question === question));
-  const asked = { signal, onProgress: (done: number, total: number) => onProgress?.("judge: MT-bench", done, total) };
-  const answerOf = (side: Written, { question, turn }: (typeof places)[number]): string => side.bench[question][turn];
-  let result: JudgedBench = {};
-  if (judge.kind === "grades") {
-    const scores: SideReport["mt_bench"][] = [];
-    for (const side of written) {
-      const requests = places.map((place) => ({
-        prompt: conversationUntil(questions[place.question], side.bench[place.question], place.turn),
-        answer: answerOf(side, place),
-      }));
-      scores.push(summariseBench(questions, regroup(await judge.grade(requests, asked))));
-    }
-    result = { scores };
-  } else if (written.length === 2) {
-    const [model, against] = written;
-    const requests = places.map((place) => ({
-      prompt: conversationUntil(questions[place.question], [], 0),
-      a: transcribe(questions[place.question], model.bench[place.question], place.turn),
-      b: transcribe(questions[place.question], against.bench[place.question], place.turn),
-    }));
-    result = { turns: countBenchTurns(regroup(await judge.compare(requests, asked))) };
-  } else {
-    throw new SparError("judge/cannot-grade", `MT-bench: ${judge.name} only compares; expected a second model (--against), got one`, {
-      hint: "Use a judge that grades, or give --against.",
-    });
-  }
-  return result;
 }

@@ -137,3 +137,10 @@ function checkAll<T, R>(name: string, items: readonly T[], convert: (item: T) =>
   }
   return results as R[];
 }
+
+/** Whether two tokenizers give every id the same text. */
+export function sameVocabulary(a: Tokenizer, b: Tokenizer): boolean {
+  if (a.vocabSize !== b.vocabSize) return false;
+  for (let id = 0; id < a.vocabSize; id++) if (a.idToToken(id) !== b.idToToken(id)) return false;
+  return true;
+}
