@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -159,4 +159,23 @@ test("state that JSON would change in silence is refused", async () => {
   await refused({ a: [1, NaN] }).toThrow(/state\.a\[1\] is NaN/);
   await refused({ a: undefined as never }).toThrow(/state\.a is undefined/);
   await expect(loadTrainingState(output)).rejects.toMatchObject({ code: "file/not-found" });
+});
+
+test("a checkpoint may hold read-only files", async (context) => {
+  const isRoot = process.geteuid?.() === 0;
+  if (process.platform === "win32") context.skip();
+  // Root may write everywhere: be somebody else for a moment.
+  if (isRoot) {
+    await chown(output, 65534, 65534);
+    process.seteuid!(65534);
+  }
+  try {
+    await writeCheckpoint(output, 1, async (folder) => {
+      await writeFile(join(folder, "weights"), "x");
+      await chmod(join(folder, "weights"), 0o444);
+    });
+    expect(await readCheckpointStep(join(output, "checkpoint-1"))).toBe(1);
+  } finally {
+    if (isRoot) process.seteuid!(0);
+  }
 });
