@@ -1,6 +1,7 @@
 /** spar's front door. What is not named here is internal and may change without notice. */
 
 // Trainers and their configurations
+export { trainSelfRewarding, trainSPIN } from "./self-play/index.ts";
 export { pretrain, trainDPO, trainPPO, trainReward, trainSFT, type TrainingContext, type TrainingOutcome } from "./trainers/index.ts";
 // … and the parts for training loops of one's own
 export {

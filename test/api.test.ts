@@ -90,6 +90,8 @@ const publicNames: string[] = [
   "trainPPO",
   "trainReward",
   "trainSFT",
+  "trainSPIN",
+  "trainSelfRewarding",
   "valueHead",
   "whiten",
 ];
