@@ -13,6 +13,11 @@ function readRows(path: string): { [key: string]: unknown }[] {
 }
 
 describePage("docs/walkthrough-rlhf.md", {
+  // The whole of both takes a minute and a half on two free cores.
+  shorten: {
+    "npx spar reward": "--max_steps 50",
+    "npx spar ppo": "--total_episodes 1024 --response_length 16 --kl_coef 0.02 --learning_rate 1e-3",
+  },
   afterwards: {
     "the pretrained model beats the trigram model on held-out text": (folder) => {
       const last = readMetrics(join(folder, "runs/tiny-pretrain")).at(-1);
@@ -28,7 +33,7 @@ describePage("docs/walkthrough-rlhf.md", {
       expect(Object.keys(tasks[0] as object)).toEqual(["prompt", "answer1", "answer2"]);
     },
     "the reward model is better than chance on sentences that it has not seen": (folder) => {
-      expect(readCurve(join(folder, "runs/reward"), "eval_accuracy").at(-1)).toBeGreaterThan(0.58);
+      expect(readCurve(join(folder, "runs/reward"), "eval_accuracy").at(-1)).toBeGreaterThan(0.65);
     },
     "PPO raises the reward and moves away from the start": (folder) => {
       const scores = readCurve(join(folder, "runs/ppo"), "objective/scores");
