@@ -27,14 +27,6 @@ export const commands: { readonly [name: string]: Entry } = {
     summary: "let a model learn to tell people's answers from its own, until it cannot",
     load: () => import("./commands/spin.ts"),
   },
-  "self-rewarding": {
-    summary: "let a model answer, grade its answers and learn from the grades, again and again",
-    load: () => import("./commands/self-rewarding.ts"),
-  },
-  spin: {
-    summary: "let a model learn to tell people's answers from its own, until it cannot",
-    load: () => import("./commands/spin.ts"),
-  },
   generate: { summary: "complete prompts", load: () => import("./commands/generate.ts") },
   chat: { summary: "talk with a model in the terminal", load: () => import("./commands/chat.ts") },
   logprobs: { summary: "log-probabilities of given texts, or scores of a reward model", load: () => import("./commands/logprobs.ts") },
