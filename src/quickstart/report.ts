@@ -33,8 +33,8 @@ interface CommonReport {
   /** The sum of the stages. */
   readonly seconds: number;
   readonly stages: readonly { readonly name: string; readonly seconds: number }[];
-  readonly before: SideReport;
-  /** `kl`: from the untuned model, nats, summed over the sequence. */
+  /** `kl`: from the untuned model, nats, summed over the sequence; absent where before is the untuned model itself. */
+  readonly before: SideReport & { readonly kl?: number };
   readonly after: SideReport & { readonly kl: number };
   readonly samples: readonly { readonly prompt: string; readonly before: string; readonly after: string }[];
 }
@@ -129,7 +129,7 @@ export function listFigures({ path, before, after }: QuickstartReport): { name: 
     {
       name: "KL",
       meaning: "distance from the untuned model, nats a completion: what the reward cost",
-      before: "0",
+      before: before.kl === undefined ? "0" : before.kl.toFixed(2),
       after: after.kl.toFixed(2),
     },
   ];

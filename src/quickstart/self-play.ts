@@ -142,7 +142,7 @@ export function runSelfPlayQuickstart(options: QuickstartOptions): Promise<SelfP
       seconds: sumSeconds(stages),
       stages,
       judge,
-      before: before.summary,
+      before: { ...before.summary, kl: before.kl },
       after: { ...after.summary, kl: after.kl },
       iterations: sides.map(({ summary }, i) => pickFigures(names[i], summary)),
       spin: { ...pickFigures("SPIN", spin.summary), perplexity: spin.summary.perplexity, gains: await readGains(spinning) },
