@@ -70,7 +70,7 @@ export async function forecastRun(
   const availableBytes = describeMachine().availableBytes;
   refuseTooLarge(4 * opened.sizes.weights, availableBytes);
   // By turns, so that a machine that is busy for a moment slows both alike; cut short where steps are long.
-  const order = Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? heavy : usual));
+  const order = Array.from({ length: 24 }, (_, i) => (i % 2 === 0 ? heavy : usual));
   const rows =
     survey.source === undefined
       ? await takeRows(opened.dataset, recipe, order.length + 1, accumulation, survey)
@@ -79,7 +79,7 @@ export async function forecastRun(
     backend,
     rows,
     steps: order.length,
-    leastSteps: isPPO || heavy.cost === usual.cost ? 3 : 4,
+    leastSteps: 4,
     enoughSeconds: 6,
     accumulation,
     memoryLimit: availableBytes,
@@ -99,7 +99,13 @@ export async function forecastRun(
   const startSeconds = dataSeconds + trial.startSeconds;
   const shapes = new Set(plan.batches.flatMap(({ graphs }) => graphs)).size;
   // The trial makes a graph or two; a run keeps one for each of its last shapes.
-  const moreGraphs = isPPO ? 0 : Math.max(0, Math.min(keptGraphs, shapes) - trial.graphs);
+  // PPO's depend on how long completions turn out, and in all but the shortest runs come to as many as are kept.
+  const expected = isPPO
+    ? stepCount > trial.steps.length
+      ? keptGraphs - trial.ppoGraphs
+      : 0
+    : Math.min(keptGraphs, shapes) - trial.graphs;
+  const moreGraphs = Math.max(0, expected);
   return {
     rows: survey.lengths.length,
     steps: stepCount,
@@ -155,7 +161,8 @@ interface Timing {
 
 /**
  * A line through the two measured batches: a part that every batch takes, and one that grows with its work. Of each the first
- * run is left out (it makes graphs and lays out memory), and of the others the median is taken.
+ * run is left out (it makes graphs and lays out memory), and of the others the median of the faster half is taken: what else the
+ * machine does for a moment only ever adds.
  */
 function fitTiming(
   trial: Trial,
@@ -164,26 +171,26 @@ function fitTiming(
   { perStep, isPPO }: { perStep: number; isPPO: boolean },
 ): Timing {
   const { steps } = trial;
-  const optimizer = isPPO ? 0 : median(steps.slice(1).map(({ optimizerSeconds }) => optimizerSeconds));
+  const optimizer = isPPO ? 0 : typical(steps.slice(1).map(({ optimizerSeconds }) => optimizerSeconds));
   // What PPO makes ready anew in each step (sampling from changed weights) is part of the step.
   const microOf = ({ seconds, compileSeconds, optimizerSeconds }: TrialStep): number =>
     isPPO ? seconds : Math.max(0, seconds - compileSeconds - optimizerSeconds) / perStep;
   if (heavy.cost === usual.cost) {
-    const seconds = median(steps.slice(1).map(microOf));
+    const seconds = typical(steps.slice(1).map(microOf));
     return { micro: (cost) => seconds * Math.max(0.1, cost / heavy.cost), optimizer };
   }
   const [heavySteps, usualSteps] = [0, 1].map((turn) => steps.filter((_, i) => i % 2 === turn).slice(1));
-  const heavySeconds = median((isPPO ? steps.slice(1) : heavySteps).map(microOf));
+  const heavySeconds = typical((isPPO ? steps.slice(1) : heavySteps).map(microOf));
   if (isPPO) return { micro: () => heavySeconds, optimizer };
-  const usualSeconds = Math.min(heavySeconds, median(usualSteps.map(microOf)));
+  const usualSeconds = Math.min(heavySeconds, typical(usualSteps.map(microOf)));
   const slope = (heavySeconds - usualSeconds) / (heavy.cost - usual.cost);
   return { micro: (cost) => Math.max(usualSeconds / 4, usualSeconds + slope * (cost - usual.cost)), optimizer };
 }
 
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1 ? sorted[middle] : ((sorted[middle - 1] ?? 0) + (sorted[middle] ?? 0)) / 2;
+/** The median of the faster half. */
+function typical(values: readonly number[]): number {
+  const faster = [...values].sort((a, b) => a - b).slice(0, Math.ceil(values.length / 2));
+  return faster[faster.length >> 1] ?? 0;
 }
 
 async function rowsOf(
