@@ -14,7 +14,7 @@ void Promise.all([import("./bootstrap.mjs"), import("./vitest-json.mjs"), import
         );
       }
       await prepare();
-      const counts = await runVitest(["test/parity", ...process.argv.slice(2)], { SPAR_PARITY: folder });
+      const counts = await runVitest(["test/parity/", ...process.argv.slice(2)], { SPAR_PARITY: folder });
       printCounts(counts);
       return counts.failed === 0 && counts.passed > 0 ? 0 : 1;
     }),

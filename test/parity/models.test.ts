@@ -6,7 +6,7 @@ import { loadModel } from "../../src/models/index.ts";
 import { createFullSequence, createParameters, masked, type Sequence } from "../../src/nn/index.ts";
 import { createCpuBackend } from "../../src/runtime/index.ts";
 import { buildGraph, constant, gather, grad, input, mul, neg, sum, tokenLogprobs, type DType } from "../../src/tensor/index.ts";
-import { declareCases, listModels } from "./folder.ts";
+import { declareCases, listModels, listUnknown } from "./folder.ts";
 
 const backend = createCpuBackend({ threads: 2 });
 afterAll(() => backend.close());
@@ -20,6 +20,10 @@ function maxDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   }
   return worst;
 }
+
+// What the folder has besides models, runs and rl is named here once.
+const unknown = listUnknown();
+if (unknown.length > 0) declareCases("folder", unknown);
 
 describe.each(declareCases("models", listModels()))("models/$name", ({ path: folder }) => {
   it("equals PyTorch", async () => {

@@ -4,15 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { declareCases, findModelFolder, inferRunMethod, listModels, listRl, listRuns, listUnknown } from "./folder.ts";
+import { findModelFolder, inferRunMethod, listModels, listRl, listRuns, listUnknown } from "./parity/folder.ts";
 
-const own = fileURLToPath(new URL("../fixtures/parity", import.meta.url));
+const own = fileURLToPath(new URL("./fixtures/parity", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "spar-parity-folder-"));
 afterAll(() => rmSync(folder, { recursive: true }));
-
-// What the given folder has besides models, runs and rl.
-const unknown = listUnknown();
-if (unknown.length > 0) declareCases("folder", unknown);
 
 const put = (path: string, text: string): void => {
   mkdirSync(join(folder, path, ".."), { recursive: true });
