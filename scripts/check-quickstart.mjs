@@ -6,6 +6,7 @@
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { intervalOfDifference } from "../dist/evaluation/index.js";
 import { root } from "./bootstrap.mjs";
 
 const sides = ["mean_score", "outside_positive_share", "outside_interval", "perplexity", "mean_length", "distinct_2"];
@@ -50,10 +51,10 @@ function checkRLHF({ before = {}, after = {}, seconds, reward_model: rewardModel
 
 /** M1 is before, the last model is after. */
 function checkSelfPlay({ before = {}, after = {}, seconds, judge = {}, iterations = [], reward_model: rewardModel }) {
+  const share = "outside_positive_share";
   const [low, high] = intervalOfGain(before, after);
   const names = iterations.map(({ name }) => name).join(", ");
   const [first, last] = [iterations[0] ?? {}, iterations.at(-1) ?? {}];
-  const share = "outside_positive_share";
   return [
     ["outside positive share up by 0.1 or more", after[share] - before[share] >= 0.1, `${before[share]} -> ${after[share]}`],
     ["the 95 % interval of the gain is above 0", low > 0, `${round(low)} to ${round(high)}`],
@@ -73,11 +74,11 @@ function checkSelfPlay({ before = {}, after = {}, seconds, judge = {}, iteration
   ];
 }
 
-/** Newcombe's (1998) 95 % interval of the difference of two shares, out of their own Wilson intervals. */
-export function intervalOfGain(before, after) {
-  const [p, q] = [before.outside_positive_share, after.outside_positive_share];
-  const [[lowP, highP], [lowQ, highQ]] = [before.outside_interval ?? [NaN, NaN], after.outside_interval ?? [NaN, NaN]];
-  return [q - p - Math.hypot(q - lowQ, highP - p), q - p + Math.hypot(highQ - q, p - lowP)];
+/** 95 % interval of the gain in outside share. */
+export function intervalOfGain(...sides) {
+  return intervalOfDifference(
+    ...sides.map(({ outside_positive_share: value, outside_interval: interval = [NaN, NaN] }) => ({ value, interval })),
+  );
 }
 
 const round = (number) => Math.round(number * 1000) / 1000;

@@ -1,7 +1,7 @@
 /** Which of several measured runs is better, where they were measured alike. */
 import { SparError } from "../internal/errors.ts";
 import { shortenName } from "./evaluation-report.ts";
-import { bootstrapInterval, mean, type Interval } from "./interval.ts";
+import { bootstrapInterval, intervalOfDifference, mean, type Interval, type Measured } from "./interval.ts";
 import type { LoadedResult, Measure } from "./load-result.ts";
 
 export interface Difference {
@@ -120,19 +120,13 @@ function pairAnswers(left: readonly Measure[], right: readonly Measure[]): numbe
   return free.length === 0 ? differences : undefined;
 }
 
-/** Newcombe 1998 (method 10): the interval of a difference out of both intervals, for independent samples. */
 function joinIntervals(left: readonly Measure[], right: readonly Measure[]): Interval | undefined {
   const [a, b] = [poolAnswers(left), poolAnswers(right)];
-  if (a === undefined || b === undefined) return undefined;
-  const difference = a.value - b.value;
-  return [
-    difference - Math.hypot(a.value - a.interval[0], b.interval[1] - b.value),
-    difference + Math.hypot(a.interval[1] - a.value, b.value - b.interval[0]),
-  ];
+  return a === undefined || b === undefined ? undefined : intervalOfDifference(b, a);
 }
 
 /** One run's own interval, or that of the answers of several runs together. */
-function poolAnswers(members: readonly Measure[]): { readonly value: number; readonly interval: Interval } | undefined {
+function poolAnswers(members: readonly Measure[]): Measured | undefined {
   const [first] = members;
   if (members.length === 1) return first.interval && { value: first.value, interval: first.interval };
   const lists = members.map(({ perPrompt }) => perPrompt);

@@ -17,7 +17,7 @@ export type { EvaluatedPrompt, EvaluationOptions } from "./evaluation-options.ts
 export { renderEvaluationMarkdown, renderEvaluationPage } from "./evaluation-page.ts";
 export { concludeEvaluation, listEvaluation, shortenName, type EvaluationReport } from "./evaluation-report.ts";
 export { parseArithmeticQuestion } from "./gsm8k.ts";
-export { bootstrapInterval, intervalOfShare, type Interval } from "./interval.ts";
+export { bootstrapInterval, intervalOfDifference, intervalOfShare, type Interval, type Measured } from "./interval.ts";
 export { summariseComparisons, summariseGrades, type ComparisonSummary, type GradeSummary } from "./judge-summary.ts";
 export { loadResult, type LoadedResult } from "./load-result.ts";
 export { parseBenchQuestion } from "./mt-bench.ts";

@@ -20,6 +20,21 @@ export function intervalOfShare(successes: number, n: number, z = z95): Interval
   return [successes === 0 ? 0 : (centre - reach) / scale, successes === n ? 1 : (centre + reach) / scale];
 }
 
+/** A value and its own interval. */
+export interface Measured {
+  readonly value: number;
+  readonly interval: Interval;
+}
+
+/** Interval of `to` − `from`, of independent samples, out of their own intervals (Newcombe 1998, method 10). */
+export function intervalOfDifference(from: Measured, to: Measured): Interval {
+  const difference = to.value - from.value;
+  return [
+    difference - Math.hypot(to.value - to.interval[0], from.interval[1] - from.value),
+    difference + Math.hypot(to.interval[1] - to.value, from.value - from.interval[0]),
+  ];
+}
+
 /**
  * Percentile bootstrap (Efron 1979) of `statistic` over resamples of `cases`, the same for the same seed.
  * `cases` are what was drawn independently: prompts, not tokens. No cases: [NaN, NaN].

@@ -54,7 +54,10 @@ describe("judgeReport", () => {
       headline: expect.stringContaining("gamed") as string,
     });
   });
-  it("does not take overlapping intervals for a proof", () => {
+  it("asks for the interval of the gain, not for intervals apart", () => {
+    expect(judgeReport(makeReport({ outside_positive_share: 0.55, outside_interval: [0.49, 0.61] }))).toMatchObject({ better: true });
+  });
+  it("does not take what chance could do for a proof", () => {
     expect(judgeReport(makeReport({ outside_positive_share: 0.5, outside_interval: [0.44, 0.56] })).headline).toContain("Not proven");
   });
   it("says how many points were lost", () => {

@@ -1,4 +1,5 @@
 /** report.json, and the verdict on it. Its keys are part of spar's interface. */
+import { intervalOfDifference, type Measured } from "../evaluation/index.ts";
 import { formatInterval, formatShare, formatSigned } from "../report/index.ts";
 
 /** 256 completions in numbers. */
@@ -69,7 +70,7 @@ export type QuickstartReport = RLHFReport | SelfPlayReport;
 export interface Verdict {
   /** `worked`: all three below hold. */
   readonly worked: boolean;
-  /** The intervals of the outside share do not overlap, and it went up. */
+  /** The outside share went up, and the 95 % interval of the gain excludes 0. */
   readonly better: boolean;
   /** Perplexity under the untuned model at most 1.5 times that of before, at least half of its different bigrams. */
   readonly readable: boolean;
@@ -85,7 +86,8 @@ const leastDistinct = 0.5;
 
 export function judgeReport({ before, after }: QuickstartReport): Verdict {
   const gain = 100 * (after.outside_positive_share - before.outside_positive_share);
-  const better = after.outside_interval[0] > before.outside_interval[1];
+  const gainInterval = intervalOfDifference(measured(before), measured(after));
+  const better = gainInterval[0] > 0;
   const ratio = after.perplexity / before.perplexity;
   const readable = ratio <= mostPerplexity && after.distinct_2 >= leastDistinct * before.distinct_2;
   const points = `${Math.abs(gain).toFixed(0)} points`;
@@ -100,10 +102,14 @@ export function judgeReport({ before, after }: QuickstartReport): Verdict {
         : "It did not work: as many positive completions as before.";
   const reason =
     `A scorer that nothing was trained on finds ${formatShare(before.outside_positive_share)} of the completions positive before and ` +
-    `${formatShare(after.outside_positive_share)} after (95 % intervals ${formatInterval(before.outside_interval)} and ${formatInterval(after.outside_interval)}). ` +
+    `${formatShare(after.outside_positive_share)} after: a gain of ${formatPoints(gainInterval[0])} to ${formatPoints(gainInterval[1])} points (95 % interval). ` +
     `Perplexity under the untuned model is ${ratio.toFixed(2)} times that of before; ${formatShare(after.distinct_2)} of neighbouring word pairs are different ones, ${formatShare(before.distinct_2)} before.`;
   return { worked: better && readable, better, readable, headline, reason };
 }
+
+const measured = (side: SideReport): Measured => ({ value: side.outside_positive_share, interval: side.outside_interval });
+
+const formatPoints = (share: number): string => (100 * share).toFixed(0).replace("-", "−");
 
 /** The rows of every table of before and after. */
 export function listFigures({ path, before, after }: QuickstartReport): { name: string; before: string; after: string; meaning: string }[] {
