@@ -99,11 +99,9 @@ export async function forecastRun(
   const startSeconds = dataSeconds + trial.startSeconds;
   const shapes = new Set(plan.batches.flatMap(({ graphs }) => graphs)).size;
   // The trial makes a graph or two; a run keeps one for each of its last shapes.
-  // PPO's depend on how long completions turn out, and in all but the shortest runs come to as many as are kept.
+  // PPO's depend on how long completions turn out: about five new ones a step (seen in runs), kept by policy, value, reference and reward.
   const expected = isPPO
-    ? stepCount > trial.steps.length
-      ? keptGraphs - trial.ppoGraphs
-      : 0
+    ? Math.min(4 * keptGraphs - trial.graphs, 5 * (stepCount - trial.steps.length))
     : Math.min(keptGraphs, shapes) - trial.graphs;
   const moreGraphs = Math.max(0, expected);
   return {
@@ -175,13 +173,18 @@ function fitTiming(
   // What PPO makes ready anew in each step (sampling from changed weights) is part of the step.
   const microOf = ({ seconds, compileSeconds, optimizerSeconds }: TrialStep): number =>
     isPPO ? seconds : Math.max(0, seconds - compileSeconds - optimizerSeconds) / perStep;
+  // PPO's steps differ by what they have to make ready: their mean.
+  if (isPPO) {
+    const later = steps.slice(1);
+    const seconds = later.reduce((sum, step) => sum + microOf(step), 0) / later.length;
+    return { micro: () => seconds, optimizer };
+  }
   if (heavy.cost === usual.cost) {
     const seconds = typical(steps.slice(1).map(microOf));
     return { micro: (cost) => seconds * Math.max(0.1, cost / heavy.cost), optimizer };
   }
   const [heavySteps, usualSteps] = [0, 1].map((turn) => steps.filter((_, i) => i % 2 === turn).slice(1));
-  const heavySeconds = typical((isPPO ? steps.slice(1) : heavySteps).map(microOf));
-  if (isPPO) return { micro: () => heavySeconds, optimizer };
+  const heavySeconds = typical(heavySteps.map(microOf));
   const usualSeconds = Math.min(heavySeconds, typical(usualSteps.map(microOf)));
   const slope = (heavySeconds - usualSeconds) / (heavy.cost - usual.cost);
   return { micro: (cost) => Math.max(usualSeconds / 4, usualSeconds + slope * (cost - usual.cost)), optimizer };

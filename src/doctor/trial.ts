@@ -25,8 +25,6 @@ export interface Trial {
   /** By which the process grows for a step graph that is kept (on average), and how many were made. */
   readonly graphBytes: number;
   readonly graphs: number;
-  /** Of them those that are differentiated and may have many shapes in a run of PPO. */
-  readonly ppoGraphs: number;
   /** Bytes of all buffers, and of the intermediate values of the largest graph. */
   readonly bufferBytes: number;
   readonly intermediateBytes: number;
@@ -94,19 +92,18 @@ export async function runTrial(recipe: ResolvedRecipe, options: TrialOptions): P
   return {
     steps,
     startSeconds,
-    // The least: all graphs of a run are about the same, and other work on the machine only ever adds.
-    compileSeconds: Math.min(
-      ...stepGraphs.map(({ compileSeconds, runSeconds: [first, ...later] }) => compileSeconds + longerBy(first, later)),
-    ),
+    compileSeconds: median(stepGraphs.map(({ compileSeconds, runSeconds: [first, ...later] }) => compileSeconds + longerBy(first, later))),
     graphBytes: meanOf(stepGraphs.map(({ compileBytes }) => compileBytes)),
     graphs: stepGraphs.length,
-    ppoGraphs: stepGraphs.filter(({ label }) => label.startsWith("ppo ")).length,
     bufferBytes: watching.peakBytes,
     intermediateBytes: Math.max(0, ...watching.graphs.map(({ peakBytes }) => peakBytes)),
   };
 }
 
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+
+/** The upper one of two. */
+const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 
 /** The first run of a graph lays out its memory. */
 const longerBy = (first: number | undefined, later: readonly number[]): number =>
