@@ -6,8 +6,8 @@ import { type HubServer, startHubServer } from "./fixtures/hub-server.ts";
 import { findHubIds, isCovered, openScratchClone, parseMarkdownCommands, root, writePageFile } from "./markdown-commands.ts";
 
 export interface PageOptions {
-  /** Checks of what the commands left behind, given the scratch clone's folder. */
-  afterwards?: { readonly [title: string]: (folder: string) => void };
+  /** Checks of what the commands left behind, given the scratch clone's folder, and of what each printed. */
+  afterwards?: { readonly [title: string]: (folder: string, outputs: ReadonlyMap<string, string>) => void };
   /** Flags added to the commands that begin so: long trainings go the same way for fewer steps. */
   shorten?: { readonly [command: string]: string };
 }
@@ -35,6 +35,7 @@ export function describePage(name: string, { afterwards = {}, shorten = {} }: Pa
   describe.skipIf(process.platform === "win32")(`${name}, command by command`, () => {
     let clone: ReturnType<typeof openScratchClone>;
     let hub: HubServer | undefined;
+    const outputs = new Map<string, string>();
     beforeAll(async () => {
       // Every hub id of the page leads to a small model under that name, on a server that speaks the hub's protocol.
       const small = join(root, "test/fixtures/parity/models/stories260K");
@@ -62,10 +63,11 @@ export function describePage(name: string, { afterwards = {}, shorten = {} }: Pa
         test(`line ${step.line}: ${step.command}`, { timeout: 300_000 }, async () => {
           const { code, output } = await clone.run(shortened(step.command), 280_000);
           expect(code, output.slice(-4000)).toBe(0);
+          outputs.set(step.command, output);
         });
       }
     }
-    for (const [title, check] of Object.entries(afterwards)) test(title, () => check(clone.folder));
+    for (const [title, check] of Object.entries(afterwards)) test(title, () => check(clone.folder, outputs));
   });
 }
 
