@@ -6,7 +6,7 @@ import { expect, test } from "vitest";
 import { configSchemas, type Method } from "../../src/trainers/configs.ts";
 
 const src = fileURLToPath(new URL("../../src/", import.meta.url));
-const code = ["trainers", "recipes", "cli", "data"]
+const code = ["trainers", "self-play", "recipes", "cli", "data"]
   .flatMap((folder) => readdirSync(join(src, folder), { recursive: true, encoding: "utf8" }).map((name) => join(src, folder, name)))
   .filter((path) => path.endsWith(".ts") && !/\.test\.ts$|-config\.ts$|training-arguments\.ts$|compatible-keys\.ts$/.test(path))
   .map((path) => readFileSync(path, "utf8").replaceAll(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, "$1"))
