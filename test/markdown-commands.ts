@@ -53,10 +53,13 @@ export function findHubIds(steps: readonly PageStep[]): string[] {
   return [...new Set(ids)];
 }
 
-/** A folder like the clone, with `npx spar` mapped to dist/. `run` resolves to exit code and output. */
+/**
+ * A folder like the clone, with `npx spar` mapped to dist/. `run` resolves to exit code and output; Ctrl-C comes when the command has printed
+ * `stopAt`.
+ */
 export function openScratchClone(env: Record<string, string> = {}): {
   folder: string;
-  run: (command: string, timeoutMs: number) => Promise<{ code: number | null; output: string }>;
+  run: (command: string, timeoutMs: number, stopAt?: string) => Promise<{ code: number | null; output: string }>;
   remove: () => void;
 } {
   const folder = mkdtempSync(join(tmpdir(), "spar-page-"));
@@ -73,7 +76,7 @@ export function openScratchClone(env: Record<string, string> = {}): {
   const path = `${bin}${delimiter}${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}`;
   return {
     folder,
-    run: (command, timeoutMs) =>
+    run: (command, timeoutMs, stopAt) =>
       new Promise((done, fail) => {
         const child = spawn("bash", ["-euo", "pipefail", "-c", command], {
           cwd: folder,
@@ -82,8 +85,15 @@ export function openScratchClone(env: Record<string, string> = {}): {
           timeout: timeoutMs,
         });
         let output = "";
-        child.stdout.on("data", (chunk: Buffer) => (output += chunk.toString()));
-        child.stderr.on("data", (chunk: Buffer) => (output += chunk.toString()));
+        let isStopped = false;
+        const read = (chunk: Buffer): void => {
+          output += chunk.toString();
+          if (stopAt === undefined || isStopped || !output.includes(stopAt)) return;
+          isStopped = true;
+          child.kill("SIGINT");
+        };
+        child.stdout.on("data", read);
+        child.stderr.on("data", read);
         child.on("error", fail);
         child.on("close", (code) => done({ code, output }));
       }),
