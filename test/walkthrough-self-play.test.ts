@@ -38,11 +38,11 @@ describePage("docs/walkthrough-self-play.md", {
       for (const name of ["M2", "M3"]) {
         const read = (file: string): Row[] => readRows(join(folder, "runs/self-rewarding", name, file));
         expect(read("judgements.jsonl").map((row) => row["prompt"])).toEqual(read("prompts.jsonl").map((row) => row["prompt"]));
-        const grades = new Map(read("judgements.jsonl").map((row) => [row["prompt"], row["answers"] as { score: number }[]]));
+        const grades = new Map(read("judgements.jsonl").map((row) => [row["prompt"], row["answers"] as { text: string; score: number }[]]));
         const pairs = read("pairs.jsonl") as { prompt: string; chosen_score: number; rejected_score: number }[];
         expect(pairs.length).toBeGreaterThan(40);
         for (const { prompt, chosen_score, rejected_score } of pairs) {
-          const scores = (grades.get(prompt) ?? []).map(({ score }) => score);
+          const scores = (grades.get(prompt) ?? []).flatMap(({ text, score }) => (text.trim() === "" ? [] : [score]));
           expect([chosen_score, rejected_score]).toEqual([Math.max(...scores), Math.min(...scores)]);
         }
       }
