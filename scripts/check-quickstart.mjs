@@ -6,7 +6,6 @@
 import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { intervalOfDifference } from "../dist/evaluation/index.js";
 import { root } from "./bootstrap.mjs";
 
 const sides = ["mean_score", "outside_positive_share", "outside_interval", "perplexity", "mean_length", "distinct_2"];
@@ -74,11 +73,11 @@ function checkSelfPlay({ before = {}, after = {}, seconds, judge = {}, iteration
   ];
 }
 
-/** 95 % interval of the gain in outside share. */
-export function intervalOfGain(...sides) {
-  return intervalOfDifference(
-    ...sides.map(({ outside_positive_share: value, outside_interval: interval = [NaN, NaN] }) => ({ value, interval })),
-  );
+/** Newcombe's (1998) 95 % interval of the gain in outside share, as evaluation/interval.ts has it; a script needs no build. */
+export function intervalOfGain(before, after) {
+  const [p, q] = [before.outside_positive_share, after.outside_positive_share];
+  const [[lowP, highP], [lowQ, highQ]] = [before.outside_interval ?? [NaN, NaN], after.outside_interval ?? [NaN, NaN]];
+  return [q - p - Math.hypot(q - lowQ, highP - p), q - p + Math.hypot(highQ - q, p - lowP)];
 }
 
 const round = (number) => Math.round(number * 1000) / 1000;

@@ -85,11 +85,12 @@ describe.skipIf(process.platform === "win32")("recipes/tiny", () => {
   });
 
   test("ppo.yaml raises that reward", { timeout: 300_000 }, async () => {
-    const { code, output } = await clone.run("npx spar ppo --config recipes/tiny/ppo.yaml", 280_000);
+    // The first ten updates of sixteen: by then it has learnt most.
+    const { code, output } = await clone.run("npx spar ppo --config recipes/tiny/ppo.yaml --total_episodes 640", 280_000);
     expect(code, output.slice(-4000)).toBe(0);
     const scores = readCurve(join(clone.folder, "runs/tiny-ppo"), "objective/scores");
-    expect(scores.length).toBe(16);
-    expect(meanOf(scores.slice(-4))).toBeGreaterThan(meanOf(scores.slice(0, 4)) + 0.3);
+    expect(scores.length).toBe(10);
+    expect(meanOf(scores.slice(-3))).toBeGreaterThan(meanOf(scores.slice(0, 3)) + 0.3);
   });
 });
 

@@ -15,8 +15,8 @@ function readRows(path: string): { [key: string]: unknown }[] {
 describePage("docs/walkthrough-rlhf.md", {
   // The whole of both takes a minute and a half on two free cores.
   shorten: {
-    "npx spar reward": "--max_steps 50",
-    "npx spar ppo": "--total_episodes 1024 --response_length 16 --kl_coef 0.02 --learning_rate 1e-3",
+    "npx spar reward": "--max_steps 30",
+    "npx spar ppo": "--total_episodes 768 --response_length 16 --kl_coef 0.02 --learning_rate 1e-3",
   },
   afterwards: {
     "the pretrained model beats the trigram model on held-out text": (folder) => {

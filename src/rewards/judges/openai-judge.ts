@@ -1,4 +1,5 @@
 /** Any OpenAI-compatible endpoint as judge. */
+import { setMaxListeners } from "node:events";
 import { createOpenAIClient, type ChatQuestion, type OpenAIClientOptions } from "../openai-client.ts";
 import type { Judge, JudgeOptions } from "../judge.ts";
 import { createRubricJudge, retryTemperature, type Judgement, type Question } from "./rubric-judge.ts";
@@ -55,6 +56,8 @@ export function createOpenAIJudge(options: OpenAIJudgeOptions): Judge {
     // What fails for good stops those that wait.
     const stopped = new AbortController();
     const either = signal === undefined ? stopped.signal : AbortSignal.any([signal, stopped.signal]);
+    // Every request waits on it; Node takes more than ten listeners for a leak.
+    setMaxListeners(0, either);
     let done = 0;
     const all = questions.map(async (question) => {
       const answers = await Promise.all(Array.from({ length: judgements }, (_, sample) => judge(question, sample, either)));
