@@ -42,6 +42,14 @@ test("a tracker that throws is left out, reported once, and still closed", async
   expect(good.closed).toEqual([["finished", undefined]]);
 });
 
+test("an event has one time, whoever writes it down", () => {
+  const [a, b] = [collect(), collect()];
+  const all = createFanOut([a, b].map(({ tracker }, i) => ({ name: String(i), tracker })));
+  all.event({ code: "run/note", message: "hello" });
+  expect(a.events[0]!["time"]).toMatch(/^\d{4}-\d\d-\d\dT/);
+  expect(b.events).toEqual(a.events);
+});
+
 test("all of them failing, the event included, does not throw", () => {
   const fail = (): never => {
     throw new Error("x");

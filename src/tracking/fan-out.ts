@@ -69,7 +69,11 @@ export function createFanOut(trackers: readonly NamedTracker[], options: FanOutO
   return {
     metrics: (row) => forward((tracker) => tracker.metrics(row)),
     samples: (rows) => forward((tracker) => tracker.samples(rows)),
-    event: (event) => forward((tracker) => tracker.event(event)),
+    event(event) {
+      // One time for all who write it down.
+      const stamped = { time: new Date().toISOString(), ...event };
+      forward((tracker) => tracker.event(stamped));
+    },
     progress: (progress) => forward((tracker) => tracker.progress(progress)),
     async close(status, error) {
       await Promise.all(trackers.map((entry) => closeOne(entry, status, error)));
