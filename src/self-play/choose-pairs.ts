@@ -24,14 +24,15 @@ export interface PairOptions {
   readonly lengthTier: number;
 }
 
+/** Empty answers are in no pair: there is nothing to learn from them, and DPO refuses them. */
+export const isEmptyAnswer = (text: string): boolean => text.trim() === "";
+
 /**
- * Empty answers are in no pair: there is nothing to learn from them.
- *
  * The pair of one prompt, as Yuan et al. 2024 (arXiv 2401.10020) choose it: highest score against lowest; `tie` where these are equal, `void`
- * where fewer than two answers have a score. Of equally good ones the first counts. A tie says something about this prompt only.
+ * where fewer than two answers have words and a score. Of equally good ones the first counts. A tie says something about this prompt only.
  */
 export function choosePair(answers: readonly GradedAnswer[], { tieWithin, lengthTier }: PairOptions): ChosenPair | "tie" | "void" {
-  const graded = answers.filter((answer): answer is ChosenPair["chosen"] => answer.score !== null && answer.text.trim() !== "");
+  const graded = answers.filter((answer): answer is ChosenPair["chosen"] => answer.score !== null && !isEmptyAnswer(answer.text));
   if (graded.length < 2) return "void";
   const scores = graded.map(({ score }) => score);
   const [low, high] = [Math.min(...scores), Math.max(...scores)];

@@ -50,3 +50,23 @@ test("a file made in two goes is the one made in one, and done parts are not mad
   expect(readFileSync(path, "utf8")).toBe(whole);
   expect(existsSync(`${path}.part`)).toBe(false);
 });
+
+test("rows left out are counted as done where a run goes on, and are not in the file", async () => {
+  const make = (resume: boolean, failAt = Infinity): Promise<number> =>
+    produceRows({
+      path,
+      items: [0, 1, 2, 3, 4],
+      partSize: 2,
+      resume,
+      signal: new AbortController().signal,
+      async produce(part, first) {
+        if (first >= failAt) throw new Error("killed");
+        return part.map((item) => ({ item }));
+      },
+      keep: ({ item }) => item !== 1 && item !== 4,
+    });
+  await expect(make(false, 2)).rejects.toThrow("killed");
+  expect(await make(true)).toBe(3);
+  expect((await readRows<{ item: number }>(path, ["item"])).map(({ item }) => item)).toEqual([0, 2, 3]);
+  expect(existsSync(`${path}.part`)).toBe(false);
+});

@@ -46,14 +46,16 @@ export interface ProduceOptions<I, O> {
   readonly signal: AbortSignal;
   /** One row for each item. */
   produce(items: readonly I[], first: number): Promise<O[]>;
+  /** Rows for which this is false do not come into the file. */
+  keep?(row: O): boolean;
 }
 
 /**
  * Writes one row an item, part by part beside `path`, which appears when all are there. Rows must depend on their item alone, so that
- * a file made in two goes is the same as one made in one.
+ * a file made in two goes is the same as one made in one. Gives how many rows are in the file.
  */
-export async function produceRows<I, O extends object>(options: ProduceOptions<I, O>): Promise<void> {
-  const { path, items, partSize, resume, signal, produce } = options;
+export async function produceRows<I, O extends object>(options: ProduceOptions<I, O>): Promise<number> {
+  const { path, items, partSize, resume, signal, produce, keep } = options;
   const part = `${path}.part`;
   const kept = resume && existsSync(part) ? await keepWholeParts(part, partSize) : 0;
   const file = await open(part, kept > 0 ? "a" : "w");
@@ -68,7 +70,15 @@ export async function produceRows<I, O extends object>(options: ProduceOptions<I
   } finally {
     await file.close();
   }
-  await rename(part, path);
+  if (keep === undefined) {
+    await rename(part, path);
+    return items.length;
+  }
+  // Parts hold a row for every item, since a resumed run counts them; rows are left out only where all are there.
+  const rows = (await readRows<O>(part, [])).filter((row) => keep(row));
+  await writeRows(path, rows);
+  await rm(part);
+  return rows.length;
 }
 
 /** Cuts the file back to whole parts; how many rows that leaves. */

@@ -106,6 +106,15 @@ export function keepFittingPrompts<T extends { readonly prompt: Content }>(
   return kept;
 }
 
+/** Says how many answers had no words, and so are in no pair; nothing where all have. */
+export function reportEmptyAnswers({ context }: Pick<SelfPlayRun, "context">, name: string, empty: number, of: number): void {
+  if (empty === 0) return;
+  // One in a hundred is chance; a model that often says nothing has lost its tongue.
+  const level = empty > of / 10 ? "warning" : "info";
+  const message = `${name}: ${empty} of ${of} answers are empty, and in no pair`;
+  context.tracker.event({ code: "self-play/empty-answers", level, message, count: empty, answers: of });
+}
+
 /** The model's files, out of a stage's folder into the run's own. */
 export async function leaveModel(from: string, root: string): Promise<void> {
   const names = (await readdir(from)).filter(isModelFile);

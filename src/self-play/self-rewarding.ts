@@ -15,7 +15,7 @@ import { Random } from "../internal/rng.ts";
 import { averageScores, loadRubric } from "../rewards/index.ts";
 import { pickDPOKeys, type SelfRewardingConfig, type TrainingContext, type TrainingOutcome } from "../trainers/configs.ts";
 import { trainingSpecs } from "../trainers/index.ts";
-import { choosePair } from "./choose-pairs.ts";
+import { choosePair, isEmptyAnswer } from "./choose-pairs.ts";
 import { buildJudgingExamples } from "./eft.ts";
 import { makePrompts, promptPatternVersion } from "./make-prompts.ts";
 import {
@@ -37,6 +37,7 @@ import {
   leaveModel,
   listLocalFiles,
   readPositions,
+  reportEmptyAnswers,
   withSelfPlayRun,
   type Clock,
   type SelfPlayRun,
@@ -85,11 +86,11 @@ export async function trainSelfRewarding(config: SelfRewardingConfig, context: T
       await preparePrompts(config, run, { iteration, folder, clock: time });
       await sampleCandidates(config, run, { iteration, folder, model: current, clock: time });
       await judgeCandidates(config, run, { iteration, folder, model: current, first: first.model, clock: time });
-      const summary = await pairUp(config, run, folder);
+      const summary = await pairUp(config, run, { name, folder });
       if (summary.pairs === 0) {
         throw new SparError(
           "self-play/no-pairs",
-          `${name}: expected answers with different grades, got ${percent(summary.ties)} ties and ${percent(summary.voids)} voids`,
+          `${name}: expected two answers to a prompt with words and different grades, got ${percent(summary.ties)} ties and ${percent(summary.voids)} voids`,
           {
             hint: `Look at ${join(folder, "judgements.jsonl")}: the judge may not keep to its form, or give everything the same grade.`,
           },
@@ -419,7 +420,11 @@ async function judgeCandidates(
 }
 
 /** pairs.jsonl, as DPO takes them, and what there is to say of the grades. */
-async function pairUp(config: SelfRewardingConfig, run: SelfPlayRun, folder: string): Promise<PairSummary> {
+async function pairUp(
+  config: SelfRewardingConfig,
+  run: SelfPlayRun,
+  { name, folder }: { name: string; folder: string },
+): Promise<PairSummary> {
   const options = { tieWithin: config.tie_within, lengthTier: config.length_tier };
   const judgements = join(folder, "judgements.jsonl");
   await run.stage({
@@ -430,6 +435,8 @@ async function pairUp(config: SelfRewardingConfig, run: SelfPlayRun, folder: str
     writes: ["pairs.jsonl", "pairs-summary.json"],
     run: async () => {
       const rows = await readRows<JudgedRow>(judgements, ["prompt", "answers"]);
+      const answered = rows.flatMap(({ answers }) => answers);
+      reportEmptyAnswers(run, name, answered.filter(({ text }) => isEmptyAnswer(text)).length, answered.length);
       const chosen = rows.map(({ prompt, answers }) => ({ prompt, pair: choosePair(answers, options) }));
       const pairs = chosen.flatMap(({ prompt, pair }) =>
         typeof pair === "string"
@@ -449,7 +456,7 @@ async function pairUp(config: SelfRewardingConfig, run: SelfPlayRun, folder: str
         prompts: rows.length,
         pairs: pairs.length,
         ties,
-        ...summarizeJudgements(rows.flatMap(({ answers }) => answers)),
+        ...summarizeJudgements(answered),
       };
       await writeRows(join(folder, "pairs.jsonl"), pairs);
       await writeFile(join(folder, "pairs-summary.json"), `${JSON.stringify(summary, undefined, 2)}\n`);

@@ -15,6 +15,7 @@ import { SparError } from "../internal/errors.ts";
 import { Random } from "../internal/rng.ts";
 import { pickDPOKeys, type SPINConfig, type TrainingContext, type TrainingOutcome } from "../trainers/configs.ts";
 import { trainingSpecs } from "../trainers/index.ts";
+import { isEmptyAnswer } from "./choose-pairs.ts";
 import { openPolicy, sampleAnswers, toCompletion, type AnswerSettings } from "./policy.ts";
 import { loadAnsweredRows, type AnsweredRow } from "./read-examples.ts";
 import { produceRows, readRows, writeRows } from "./rows-file.ts";
@@ -24,6 +25,7 @@ import {
   leaveModel,
   listLocalFiles,
   readPositions,
+  reportEmptyAnswers,
   withSelfPlayRun,
   type Clock,
   type SelfPlayRun,
@@ -78,7 +80,7 @@ export async function trainSPIN(config: SPINConfig, context: TrainingContext): P
       await run.stage(training, clock, "training");
       steps += await readTrainingSteps(folder, "model");
       const model = join(folder, "model");
-      const gain = await measureGain(config, run, { folder, model, opponent, beta, clock });
+      const gain = await measureGain(config, run, { t, folder, model, opponent, beta, clock });
       metrics = report(run, t, gain, clock);
       opponent = model;
       // The share is one of few examples: what chance could do too is not yet proof of being told apart.
@@ -150,26 +152,28 @@ async function generate(
       const all = await readRows<AnsweredRow>(examples, ["prompt", "answer"]);
       const rows = count === null ? all : new Random(config.seed + t).shuffle([...all]).slice(0, count);
       const progress = run.progress(`iteration ${t}: the opponent's answers`, rows.length);
-      await produceRows({
+      const kept = await produceRows({
         path: join(folder, "pairs.jsonl"),
         items: rows,
         partSize: config.generation_batch_size,
         resume,
         signal: run.context.signal,
-        produce: await playOpponent(run, opponent, settings, progress),
+        produce: playOpponent(run, opponent, settings, progress),
+        keep: hasWords,
       });
+      checkPairs(run, `iteration ${t}`, { kept, of: rows.length });
     },
   };
   await run.stage(stage, clock, "generation");
 }
 
 /** Pairs of people's answers and the opponent's; the opponent is loaded for each call and let go after it. */
-async function playOpponent(
+function playOpponent(
   run: SelfPlayRun,
   opponent: string,
   settings: AnswerSettings,
   progress: (done: number) => void,
-): Promise<(part: readonly AnsweredRow[], first: number) => Promise<SPINPair[]>> {
+): (part: readonly AnsweredRow[], first: number) => Promise<SPINPair[]> {
   return async (part, first) => {
     const policy = await openPolicy(opponent, run.backend);
     try {
@@ -195,11 +199,23 @@ async function playOpponent(
   };
 }
 
+/** An opponent that ended at once has said nothing that could be told from a person's words. */
+const hasWords = ({ rejected }: Pick<SPINPair, "rejected">): boolean =>
+  !isEmptyAnswer(typeof rejected === "string" ? rejected : rejected.map(({ content }) => content).join(""));
+
+function checkPairs(run: SelfPlayRun, name: string, { kept, of }: { readonly kept: number; readonly of: number }): void {
+  if (kept === 0)
+    throw new SparError("self-play/no-pairs", `${name}: expected answers of the opponent, got ${of} empty ones`, {
+      hint: "The model ends at once: look at what it writes with spar generate, and train it (spar sft) on answers first.",
+    });
+  reportEmptyAnswers(run, name, of - kept, of);
+}
+
 /** gain.json: the game of this iteration, on examples set apart. */
 async function measureGain(
   config: SPINConfig,
   run: SelfPlayRun,
-  { folder, model, opponent, beta, clock }: Game & { readonly model: string; readonly beta: number },
+  { t, folder, model, opponent, beta, clock }: Game & { readonly t: number; readonly model: string; readonly beta: number },
 ): Promise<Gain> {
   const examples = join(run.root, "data", "eval.jsonl");
   const settings = { ...answerSettings(config, 0), seed: config.seed };
@@ -212,8 +228,9 @@ async function measureGain(
       writes: ["eval-pairs.jsonl", "gain.json"],
       run: async () => {
         const rows = await readRows<AnsweredRow>(examples, ["prompt", "answer"]);
-        const play = await playOpponent(run, opponent, settings, run.progress("the opponent's answers set apart", rows.length));
-        const pairs = await play(rows, 0);
+        const play = playOpponent(run, opponent, settings, run.progress("the opponent's answers set apart", rows.length));
+        const pairs = (await play(rows, 0)).filter(hasWords);
+        checkPairs(run, `iteration ${t}, examples set apart`, { kept: pairs.length, of: rows.length });
         const context = createTokeniseContext(run.tokenizer);
         const tokenised = pairs.map((pair) => tokenisePair({ kind: "preference", ...pair }, context));
         const [main, other] = [await scorePairs(run, model, tokenised, config), await scorePairs(run, opponent, tokenised, config)];
