@@ -10,6 +10,7 @@ import type { TrainingArguments, TrainingContext } from "../trainers/configs.ts"
 import { findModel } from "../trainers/index.ts";
 import { isModelFile } from "./content-hash.ts";
 import { createPromptEncoder } from "./policy.ts";
+import { createRowReporter, type RowReporter } from "./report-rows.ts";
 import { createStageRunner, type Stage, type StageRunner, type StageTime } from "./stage.ts";
 
 /** What a stage's time is counted as. */
@@ -27,6 +28,8 @@ export interface SelfPlayRun {
   /** Runs a stage, or finds it done; its time counts as `work` in the clock. */
   stage(stage: Stage, clock?: Clock, work?: Work): Promise<StageTime>;
   progress(stage: string, total: number): (done: number) => void;
+  /** A model's row, with its samples; once, however often the run is resumed. */
+  report: RowReporter["report"];
 }
 
 /** Opens what a run needs, and gives it back whatever happens. */
@@ -40,8 +43,9 @@ export async function withSelfPlayRun<T>(
     const find = (name: string): Promise<string> => findModel(name, context);
     const base = await findModel(config.model_name_or_path as string, context, config.model_revision);
     const root = config.output_dir;
-    const runner: StageRunner = createStageRunner({ root, context });
-    return await body({
+    const rows = createRowReporter({ root, context });
+    const runner: StageRunner = createStageRunner({ root, context, onStart: rows.startNew });
+    const result = await body({
       context,
       backend,
       root,
@@ -54,7 +58,10 @@ export async function withSelfPlayRun<T>(
         return time;
       },
       progress: (stage, total) => (done) => context.tracker.progress({ stage, done: Math.min(done, total), total }),
+      report: rows.report,
     });
+    rows.finish();
+    return result;
   } finally {
     if (context.backend === undefined) backend.close();
   }

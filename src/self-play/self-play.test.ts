@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Random } from "../internal/rng.ts";
 import { createCpuBackend } from "../runtime/index.ts";
-import type { MetricsRow, RunEvent, SampleRow } from "../tracking/index.ts";
+import { openRunDirectory, type MetricsRow, type RunEvent, type SampleRow } from "../tracking/index.ts";
 import { selfRewardingConfigSchema, spinConfigSchema, type TrainingContext } from "../trainers/configs.ts";
 import { openPolicy, sampleAnswers } from "./policy.ts";
 import { trainSelfRewarding } from "./self-rewarding.ts";
@@ -57,6 +57,14 @@ const read = <T>(...path: string[]): T[] =>
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line) as T);
+/** With the run's own files, as every run has them. */
+function withFiles<T extends TrainingContext>(context: T, root: string): T {
+  const directory = openRunDirectory(root, { method: "test", version: "0", configYaml: "", keepRows: context.resume !== false });
+  context.tracker.metrics = (row) => directory.metrics(row);
+  context.tracker.samples = (rows) => directory.samples(rows);
+  context.resumedAt = (step) => directory.truncateAfter(step);
+  return context;
+}
 const stagesRun = ({ events }: Log): string[] => events.filter(({ code }) => code === "stage/started").map(({ message }) => message);
 const weights = (...path: string[]): Buffer => readFileSync(join(...path, "model.safetensors"));
 
@@ -219,14 +227,19 @@ Verdict:
     for (const at of ["M2/candidates", "M3/training"]) {
       const killed = join(folder, `killed-${at.replace("/", "-")}`);
       const controller = new AbortController();
-      const context = createContext({ signal: controller.signal });
+      const context = withFiles(createContext({ signal: controller.signal }), killed);
       const event = context.tracker.event.bind(context.tracker);
       context.tracker.event = (told) => {
         event(told);
         if (told.code === "stage/started" && told.message === at) controller.abort();
       };
       await expect(trainSelfRewarding({ ...config, output_dir: killed }, context)).rejects.toMatchObject({ code: "run/interrupted" });
-      await trainSelfRewarding({ ...config, output_dir: killed }, createContext({ resume: true }));
+      // Twice: the second time there is nothing to do.
+      for (let i = 0; i < 2; i++)
+        await trainSelfRewarding({ ...config, output_dir: killed }, withFiles(createContext({ resume: true }), killed));
+      const stepsOf = (name: string): number[] => read<{ step: number }>(killed, name).map(({ step }) => step);
+      expect(stepsOf("metrics.jsonl")).toEqual([1, 2, 3]);
+      expect(stepsOf("samples.jsonl")).toEqual(first.samples.map(({ step }) => step));
       for (const name of ["M2/candidates.jsonl", "M2/pairs.jsonl", "M3/judgements.jsonl", "M3/pairs.jsonl"])
         expect(readFileSync(join(killed, name), "utf8")).toBe(readFileSync(join(root, name), "utf8"));
       expect(weights(killed).equals(weights(root))).toBe(true);

@@ -13,6 +13,7 @@ import { specFromName, type Content, type Message } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
 import { Random } from "../internal/rng.ts";
 import { averageScores, loadRubric } from "../rewards/index.ts";
+import type { SampleRow } from "../tracking/index.ts";
 import { pickDPOKeys, type SelfRewardingConfig, type TrainingContext, type TrainingOutcome } from "../trainers/configs.ts";
 import { trainingSpecs } from "../trainers/index.ts";
 import { choosePair, isEmptyAnswer } from "./choose-pairs.ts";
@@ -76,7 +77,7 @@ export async function trainSelfRewarding(config: SelfRewardingConfig, context: T
     const models = [{ name: "M1", folder: join(run.root, "M1"), model: first.model }];
     const watched = [await watch(config, run, models, 0, clock)];
     let steps = first.steps;
-    let metrics: { [name: string]: number } = report(run, 1, "M1", watched, undefined, clock);
+    let metrics: { [name: string]: number } = await report(run, 1, models[0], watched, undefined, clock);
 
     for (let iteration = 2; iteration <= config.num_iterations + 1; iteration++) {
       const name = `M${iteration}`;
@@ -112,7 +113,7 @@ export async function trainSelfRewarding(config: SelfRewardingConfig, context: T
       steps += await readTrainingSteps(folder, "model");
       models.push({ name, folder, model: join(folder, "model") });
       watched.push(await watch(config, run, models, iteration - 1, time));
-      metrics = report(run, iteration, name, watched, summary, time);
+      metrics = await report(run, iteration, models[iteration - 1], watched, summary, time);
       const reason = findStopReason(
         { first: watched[0], previous: watched[iteration - 2], current: watched[iteration - 1] },
         { withoutGain: config.stop_without_gain, lengthGrowth: config.stop_length_growth, distinct2: config.stop_distinct_2 },
@@ -475,7 +476,7 @@ async function watch(
   index: number,
   clock: Clock,
 ): Promise<Watched> {
-  const { name, folder, model } = models[index];
+  const { folder, model } = models[index];
   const prompts = join(run.root, "data", "eval.jsonl");
   // The same random numbers for every model.
   const settings = answerSettings(config, drawSeed(config, 0, "watch"), 1);
@@ -544,32 +545,35 @@ async function watch(
     clock,
     "generation",
   );
-  const samples = await readRows<{ prompt: Content; answer: string; outside?: number | null }>(join(folder, "watch.jsonl"), [
-    "prompt",
-    "answer",
-  ]);
-  run.context.tracker.samples(
-    samples.slice(0, 8).map(({ prompt, answer, outside: score }) => ({
-      step: index + 1,
-      model: name,
-      prompt: readQuestion(prompt),
-      completion: answer,
-      ...(typeof score === "number" ? { scores: { outside: score } } : {}),
-    })),
-  );
   return JSON.parse(await readFile(join(folder, "watch.json"), "utf8")) as Watched;
 }
 
-/** A row of metrics.jsonl for a model, and the warnings that go with it. `step` is the model's number. */
-function report(
+/** The first of a model's answers to the prompts set apart. */
+async function readSamples(step: number, { name, folder }: { readonly name: string; readonly folder: string }): Promise<SampleRow[]> {
+  const rows = await readRows<{ prompt: Content; answer: string; outside?: number | null }>(join(folder, "watch.jsonl"), [
+    "prompt",
+    "answer",
+  ]);
+  return rows.slice(0, 8).map(({ prompt, answer, outside }) => ({
+    step,
+    model: name,
+    prompt: readQuestion(prompt),
+    completion: answer,
+    ...(typeof outside === "number" ? { scores: { outside } } : {}),
+  }));
+}
+
+/** A row of metrics.jsonl for a model, its samples, and the warnings that go with it. `step` is the model's number. */
+async function report(
   run: SelfPlayRun,
   step: number,
-  name: string,
+  model: { readonly name: string; readonly folder: string },
   watched: readonly Watched[],
   pairs: PairSummary | undefined,
   clock: Clock,
-): { [metric: string]: number } {
+): Promise<{ [metric: string]: number }> {
   const { tracker } = run.context;
+  const { name } = model;
   const [first, current] = [watched[0], watched[watched.length - 1]];
   const values: { [metric: string]: number | null | undefined } = {
     prompts: pairs?.prompts,
@@ -589,7 +593,7 @@ function report(
   const known = Object.fromEntries(
     Object.entries(values).flatMap(([key, value]) => (typeof value === "number" && Number.isFinite(value) ? [[key, value] as const] : [])),
   );
-  tracker.metrics({ step, ...known });
+  run.report({ step, ...known }, await readSamples(step, model));
   tracker.event({ code: "self-play/model", message: `${name}: ${describe(current)}`, model: name });
   if (pairs !== undefined) for (const event of findWarnings(name, first, current, pairs)) tracker.event(event);
   return known;

@@ -290,7 +290,7 @@ function report(run: SelfPlayRun, t: number, gain: Gain, clock: Clock): { [metri
     "gain/accuracy": gain.accuracy,
     ...clock.describe(),
   };
-  run.context.tracker.metrics({ step: t + 1, ...values });
+  run.report({ step: t + 1, ...values });
   const message = `iteration ${t}: gain ${gain.gain.toFixed(4)} (loss ${gain.loss.toFixed(4)} from ${Math.LN2.toFixed(4)}); told apart on ${percent(gain.accuracy)} of ${gain.examples} examples set apart`;
   run.context.tracker.event({ code: "self-play/model", message, iteration: t });
   return values;

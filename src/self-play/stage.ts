@@ -57,9 +57,12 @@ type Records = { [stage: string]: StageRecord };
 export function createStageRunner({
   root,
   context: { tracker, signal, readControl },
+  onStart,
 }: {
   readonly root: string;
   readonly context: StageContext;
+  /** Called before a stage is done, and not where it is found done. */
+  readonly onStart?: () => void;
 }): StageRunner {
   return {
     async run(stage) {
@@ -100,6 +103,7 @@ export function createStageRunner({
         }
       }
       await writeRecord(path, stage.name, { inputs, done: false });
+      onStart?.();
       tracker.event({ code: "stage/started", message: shown, resumed: resume });
       const watch = watchMemory();
       try {
