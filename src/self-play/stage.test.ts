@@ -150,4 +150,25 @@ describe("findStaleFile", () => {
     rmSync(join(root, "M2", "d"));
     expect(await findStaleFile(root)).toBe(join(root, "M2", "d"));
   });
+
+  test("an edited file that was taken up is what the stage made; it is still nobody's to throw away", async () => {
+    put("a", "x");
+    await runAll(chain());
+    put("c", "mine");
+    expect(await runAll(chain())).toEqual(["d"]);
+    expect(await findStaleFile(root)).toBeUndefined();
+    expect(await runAll(chain())).toEqual([]);
+    expect(events.map(({ code }) => code)).toEqual(["stage/kept", "stage/kept", "stage/kept"]);
+    // Another edit is one again.
+    put("c", "mine too");
+    expect(await findStaleFile(root)).toBe(join(root, "M2", "c"));
+    expect(await runAll(chain())).toEqual(["d"]);
+    expect(await findStaleFile(root)).toBeUndefined();
+    expect(await runAll(chain(2))).toEqual(["c", "d"]);
+    expect(read("c.edited")).toBe("mine too");
+    // Made anew, it is the stage's own.
+    rmSync(join(root, "M2", "c.edited"));
+    expect(await runAll(chain(3))).toEqual(["c", "d"]);
+    expect(existsSync(join(root, "M2", "c.edited"))).toBe(false);
+  });
 });

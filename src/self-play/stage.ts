@@ -45,8 +45,10 @@ interface StageRecord {
   /** Of settings and of the content of all that is read. */
   readonly inputs: string;
   readonly done: boolean;
-  /** Content of each output when the stage was done. */
+  /** Content of each output when the stage was done, or when an edited one was taken up. */
   readonly outputs?: { readonly [name: string]: string };
+  /** Those of the outputs that somebody edited, and that were taken up. */
+  readonly edited?: readonly string[];
   readonly seconds?: number;
   readonly memory?: number;
 }
@@ -78,11 +80,15 @@ export function createStageRunner({
       const inputs = await hashInputs(stage);
       const earlier = (await readRecords(path))[stage.name];
       const present = stage.writes.every((name) => existsSync(join(stage.folder, name)));
-      const edited = earlier?.done === true && present ? await findEdited(stage, earlier) : [];
+      const fresh = earlier?.done === true && present ? await findEdited(stage, earlier) : [];
+      const edited = [...new Set([...(earlier?.done === true && present ? (earlier.edited ?? []) : []), ...fresh])];
 
       if (present && (earlier === undefined || (earlier.done && earlier.inputs === inputs))) {
         // Without a record the files were put there by somebody: they are what the stage would have made.
-        const taken = earlier === undefined ? stage.writes : edited;
+        const taken = earlier === undefined ? stage.writes : fresh;
+        // From here on the edited file is what the stage made: a run that has taken it up is finished when it ends.
+        if (earlier !== undefined && fresh.length > 0)
+          await writeRecord(path, stage.name, { ...earlier, outputs: await hashOutputs(stage), edited });
         if (taken.length > 0)
           tracker.event({ code: "stage/edited", message: `${shown}: ${taken.join(", ")} taken as it was put there`, files: [...taken] });
         else tracker.event({ code: "stage/kept", message: `${shown}: nothing that it reads has changed` });
@@ -117,10 +123,7 @@ export function createStageRunner({
       }
       checkSignal(signal, root);
       const time = { seconds: round(watch.seconds()), memory: Math.round(watch.peak() / 1e6) };
-      const outputs = Object.fromEntries(
-        await Promise.all(stage.writes.map(async (name) => [name, (await hashContent(join(stage.folder, name))) ?? ""] as const)),
-      );
-      await writeRecord(path, stage.name, { inputs, done: true, outputs, ...time });
+      await writeRecord(path, stage.name, { inputs, done: true, outputs: await hashOutputs(stage), ...time });
       tracker.event({ code: "stage/finished", message: `${shown}: ${time.seconds.toFixed(1)} s`, ...time });
       return time;
     },
@@ -146,6 +149,10 @@ export async function findStaleFile(root: string): Promise<string | undefined> {
 async function hashInputs({ settings, reads }: Stage): Promise<string> {
   const contents = await Promise.all(reads.map(async (path) => (await hashContent(path)) ?? `nothing at ${resolve(path)}`));
   return hashValue([settings, contents]);
+}
+
+async function hashOutputs({ folder, writes }: Stage): Promise<{ [name: string]: string }> {
+  return Object.fromEntries(await Promise.all(writes.map(async (name) => [name, (await hashContent(join(folder, name))) ?? ""] as const)));
 }
 
 async function findEdited({ folder, writes }: Stage, { outputs = {} }: StageRecord): Promise<string[]> {
