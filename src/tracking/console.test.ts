@@ -31,6 +31,26 @@ test("numbers and durations", () => {
   expect([5, 65, 3700, Number.POSITIVE_INFINITY, -1].map(formatDuration)).toEqual(["5s", "1m05s", "1h01m", "?", "?"]);
 });
 
+test("a row of self-play says how good the model is, and what it took", () => {
+  const { tracker, take } = makeConsole(false);
+  tracker.metrics({
+    step: 2,
+    prompts: 64,
+    pairs: 50,
+    ties: 0.1,
+    "answers/mean_length": 12.25,
+    "outside/mean_score": 0.512,
+    "outside/win_rate": 0.6,
+    "seconds/generation": 3,
+    "seconds/total": 41.5,
+    memory_mb: 900,
+  });
+  expect(take()).toBe("step 2  outside_score 0.512  win_rate 0.6  length 12.25  pairs 50  seconds 41.5\n");
+  const spin = makeConsole(false);
+  spin.tracker.metrics({ step: 1, iteration: 0, "gain/loss": 0.51, "gain/gain": 0.18, "gain/accuracy": 0.9, "seconds/total": 8 });
+  expect(spin.take()).toBe("step 1  gain 0.18  accuracy 0.9  seconds 8\n");
+});
+
 test("without a terminal: plain lines, few of them, none lost at the end", async () => {
   const { tracker, advance, take } = makeConsole(false);
   tracker.progress({ stage: "train", done: 0, total: 100, unit: "steps" });

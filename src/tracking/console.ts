@@ -30,7 +30,20 @@ const shownMetrics = [
   "grad_norm",
   "learning_rate",
   "tokens_per_second",
+  "outside/mean_score",
+  "outside/win_rate",
+  "gain/gain",
+  "gain/accuracy",
+  "answers/mean_length",
+  "pairs",
+  "seconds/total",
 ];
+/** Where the last part of a metric's name says too little. */
+const labels = new Map([
+  ["outside/mean_score", "outside_score"],
+  ["answers/mean_length", "length"],
+  ["seconds/total", "seconds"],
+]);
 
 export function formatNumber(value: number): string {
   if (!Number.isFinite(value)) return String(value);
@@ -56,7 +69,9 @@ function formatRow(row: MetricsRow): string {
   const evaluations = Object.keys(row).filter(
     (name) => /^eval_.*(loss|accuracy|accuracies|margins|perplexity|bits_per_byte|correlation)$/.test(name) && !shown.includes(name),
   );
-  const parts = [...shown, ...evaluations].map((name) => `${name.replace(/^(eval_)?.*\//, "$1")} ${formatNumber(row[name]!)}`);
+  const parts = [...shown, ...evaluations].map(
+    (name) => `${labels.get(name) ?? name.replace(/^(eval_)?.*\//, "$1")} ${formatNumber(row[name]!)}`,
+  );
   return `step ${row.step}${parts.length > 0 ? `  ${parts.join("  ")}` : ""}`;
 }
 
