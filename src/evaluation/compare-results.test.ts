@@ -96,6 +96,7 @@ describe("comparing both paths' quickstarts", () => {
     expect(positive(comparison)).toMatchObject({ a: "rlhf", b: "self-play", paired: true, better: "rlhf" });
     expect(positive(comparison)?.difference).toBeCloseTo(0.1, 12);
     expect(comparison.reason).toMatch(/means over 6 runs/);
+    expect(comparison.notes.join()).not.toMatch(/positive completions/);
   });
 
   test("two seeds of one path: other draws of the same openings, so not in pairs", async () => {
@@ -105,6 +106,9 @@ describe("comparing both paths' quickstarts", () => {
     expect(positive(comparison)?.interval?.[0]).toBeCloseTo(0.185, 2);
     expect(positive(comparison)?.interval?.[1]).toBeCloseTo(0.406, 2);
     expect(comparison.reason).toMatch(/2 different draws/);
+    expect(comparison.reason).not.toMatch(/Not compared/);
+    expect(comparison.notes).toHaveLength(1);
+    expect(comparison.notes[0]).toMatch(/^Compared on 2 different draws of prompts, not prompt by prompt: .*positive completions/);
   });
 
   test("texts that suffered are told, and samples.jsonl that does not fit the report is not used", async () => {
@@ -168,7 +172,9 @@ describe("comparing evaluations", () => {
   test("other judges and other prompts are not set against each other, and it is said why", async () => {
     const judged = await compare(evaluation("three", {}, wins(50)), evaluation("four", { judge: "rule:distinct" }, wins(20)));
     expect(judged.differences.map(({ measure }) => measure)).toEqual(["length"]);
-    expect(judged.notes[0]).toMatch(/win rate: measured by different scorers \(rule:length, against base; rule:distinct, against base\)/);
+    expect(judged.notes[0]).toMatch(
+      /^Not compared: win rate: measured by different scorers \(rule:length, against base; rule:distinct, against base\)/,
+    );
     const asked = await compare(
       evaluation("five", {}, wins(50)),
       evaluation("six", { prompts: { file: "q", n: 60, sha256: "other" } }, wins(20)),

@@ -31,7 +31,7 @@ export interface RunComparison {
   }[];
   /** Of measures that all have, taken by the same scorer on the same prompts. */
   readonly differences: readonly Difference[];
-  /** Why some figures cannot be set against each other. */
+  /** Why some figures cannot be set against each other, and which of those that are were not taken on the same prompts. */
   readonly notes: readonly string[];
   readonly headline: string;
   readonly reason: string;
@@ -46,6 +46,7 @@ export function compareResults(results: readonly LoadedResult[]): RunComparison 
   const groups = [...new Set(results.map(groupOf))];
   const names = [...new Set(results.flatMap(({ measures }) => measures.map(({ name }) => name)))];
   const problems = new Map<string, string[]>();
+  const draws = new Map<number, string[]>();
   const differences: Difference[] = [];
   for (const name of names) {
     const found = results.map(({ measures }) => measures.find((one) => one.name === name));
@@ -59,8 +60,12 @@ export function compareResults(results: readonly LoadedResult[]): RunComparison 
     const members = groups.map((group) => all.filter((_, i) => groupOf(results[i]) === group));
     for (let j = 1; j < groups.length; j++)
       for (let i = 0; i < j; i++) differences.push(subtract(name, [groups[i], groups[j]], [members[i], members[j]]));
+    // Seed by seed the draws are the same: then it does not matter that there are several.
+    const drawn = countDraws(all);
+    if (drawn > 1 && differences.some(({ measure, paired }) => measure === name && !paired))
+      draws.set(drawn, [...(draws.get(drawn) ?? []), name]);
   }
-  const notes = [...problems].map(([problem, of]) => `${of.join(", ")}: ${problem}`);
+  const unfit = [...problems].map(([problem, of]) => `${of.join(", ")}: ${problem}`);
   return {
     kind: "comparison",
     schema_version: 1,
@@ -72,10 +77,15 @@ export function compareResults(results: readonly LoadedResult[]): RunComparison 
       measures: Object.fromEntries(result.measures.map(({ name, value, interval }) => [name, { value, interval: interval ?? null }])),
     })),
     differences,
-    notes,
-    ...conclude(results, groups, groupOf, differences, notes),
+    notes: [
+      ...unfit.map((note) => `Not compared: ${note}`),
+      ...[...draws].map(([count, of]) => `Compared on ${count} different draws of prompts, not prompt by prompt: ${of.join(", ")}`),
+    ],
+    ...conclude(results, groups, groupOf, differences, unfit),
   };
 }
+
+const countDraws = (all: readonly Measure[]): number => new Set(all.map(({ prompts }) => prompts)).size;
 
 function findMismatch(all: readonly Measure[]): string | undefined {
   const isShared = (pick: (one: Measure) => string | undefined): boolean =>
@@ -140,7 +150,7 @@ function conclude(
   groups: readonly string[],
   groupOf: (result: LoadedResult) => string,
   differences: readonly Difference[],
-  notes: readonly string[],
+  unfit: readonly string[],
 ): Pick<RunComparison, "headline" | "reason"> {
   // The first measure with a direction is what the runs were for.
   const main = results[0].measures.find(({ name, direction }) => direction !== 0 && differences.some((one) => one.measure === name));
@@ -148,7 +158,7 @@ function conclude(
     return {
       headline: "These runs cannot be set against each other.",
       reason: [
-        ...(notes.length === 0 ? ["They have no figure in common that says which is better."] : notes.map((note) => `${note}.`)),
+        ...(unfit.length === 0 ? ["They have no figure in common that says which is better."] : unfit.map((note) => `${note}.`)),
         "spar eval measures runs alike: the same prompts, the same scorer.",
       ].join(" "),
     };
@@ -169,8 +179,7 @@ function conclude(
       ? undefined
       : ([sign * found.interval[sign > 0 ? 0 : 1], sign * found.interval[sign > 0 ? 1 : 0]] as const);
   const counts = results.length > groups.length ? ` (means over ${results.length} runs)` : "";
-  const draws = new Set(results.flatMap(({ measures }) => measures.filter(({ name }) => name === main.name).map(({ prompts }) => prompts)))
-    .size;
+  const draws = countDraws(results.flatMap(({ measures }) => measures.filter(({ name }) => name === main.name)));
   const headline =
     found.better === null
       ? `Not proven: ${shortenName(best)} has ${show(valueOf(best))} and ${shortenName(second)} ${show(valueOf(second))} (${main.name}), which chance could do too.`
@@ -178,7 +187,7 @@ function conclude(
   const reason = [
     `${main.name}, by ${main.scorer}${counts}: the difference is ${formatDifference(sign * found.difference, main.format)}${range === undefined ? "" : `, 95 % interval ${formatDifference(range[0], main.format)} to ${formatDifference(range[1], main.format)}`}${found.paired ? ", prompt by prompt" : draws > 1 ? `, on ${draws} different draws of prompts` : ""}.`,
     ...readability(results),
-    ...notes.map((note) => `Not compared: ${note}.`),
+    ...unfit.map((note) => `Not compared: ${note}.`),
   ].join(" ");
   return { headline, reason };
 }

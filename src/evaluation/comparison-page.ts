@@ -86,7 +86,7 @@ function renderDifferences({ differences, notes }: RunComparison): string {
     ({ measure, a, b, difference, interval, better }) =>
       `<tr><th scope="row">${escapeHtml(measure)}<small>${escapeHtml(`${shortenName(a)} minus ${shortenName(b)}`)}</small></th><td>${number(difference)}</td><td>${interval === undefined ? "–" : `${number(interval[0])} to ${number(interval[1])}`}</td><td>${better === null ? "–" : escapeHtml(shortenName(better))}</td></tr>`,
   );
-  const remarks = notes.map((note) => `<p class="lead">Not compared: ${escapeHtml(note)}.</p>`);
+  const remarks = notes.map((note) => `<p class="lead">${escapeHtml(note)}.</p>`);
   return `<section><h2>Differences</h2>${remarks.join("")}<div tabindex="0" role="region" aria-label="figures" class="card table wide"><table><thead><tr><th scope="col">figure</th><th scope="col">difference</th><th scope="col">95 %</th><th scope="col">better</th></tr></thead><tbody>${rows.join("")}</tbody></table></div></section>`;
 }
 
