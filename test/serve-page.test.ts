@@ -1,4 +1,4 @@
-/** docs/serve.md as a reader follows it. What OpenAI's Python package makes of it: test/peers/serve.test.ts. */
+/** docs/serve.md as a reader follows it: describePage runs each command and asserts how it ends. OpenAI's Python package: test/peers/serve.test.ts. */
 import { describePage } from "./run-page.ts";
 
 describePage("docs/serve.md", {

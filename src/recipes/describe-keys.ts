@@ -104,7 +104,7 @@ export async function renderKeysDocument(): Promise<string> {
     "  sits on the policy's trunk. `reward_funcs`, `reward_weights`, `kl_estimator`, `top_k`, `top_p`, `max_prompt_length` and `whiten_advantages` are additions;",
     "  `adap_kl_ctrl`, `kl_target`, `kl_horizon`, `use_score_scaling`, `use_score_norm` and `score_clip` are those of older TRL. Every update is logged (`logging_steps` 1), as",
     "  TRL 0.12.2's trainer does whatever its `logging_steps` says.",
-    "- `dpo`: `ref_model_name_or_path` is an addition (TRL takes a second model as an argument only). `use_weighting` with `sft` is refused; there TRL fails.",
+    "- `dpo`: `ref_model_name_or_path` is an addition (TRL takes a second model as an argument only). `use_weighting` with `sft` is refused: a weight belongs to a pair, and the sft term is a mean over tokens.",
     "- `datasets`: `weight`, `revision`, `sample_by`, `task` and a map of `columns` are additions.",
     "- `report_to`: `all` means every tracker that spar has.",
     "- `dtype`: the engine computes in float32 whatever it says.",

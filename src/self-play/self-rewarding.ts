@@ -9,28 +9,19 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { specFromName, type Content, type Message } from "../data/index.ts";
+import { specFromName, type Content } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
 import { Random } from "../internal/rng.ts";
-import { averageScores, loadRubric } from "../rewards/index.ts";
-import type { SampleRow } from "../tracking/index.ts";
 import { pickDPOKeys, type SelfRewardingConfig, type TrainingContext, type TrainingOutcome } from "../trainers/configs.ts";
 import { trainingSpecs } from "../trainers/index.ts";
+import { answerSettings, drawSeed, readQuestion } from "./answering.ts";
 import { choosePair, isEmptyAnswer } from "./choose-pairs.ts";
-import { buildJudgingExamples } from "./eft.ts";
+import { trainFirst } from "./first-model.ts";
 import { makePrompts, promptPatternVersion } from "./make-prompts.ts";
-import {
-  findStopReason,
-  findWarnings,
-  measureAnswers,
-  measureWins,
-  summarizeJudgements,
-  type JudgementSummary,
-  type Watched,
-} from "./monitors.ts";
+import { findStopReason, findWarnings, summarizeJudgements, type JudgementSummary, type Watched } from "./monitors.ts";
 import { describeJudge, listJudgeFiles, nameJudge, openJudge } from "./open-judge.ts";
-import { openPolicy, sampleAnswers, toCompletion, type AnswerSettings } from "./policy.ts";
-import { loadPlainRows, loadPromptRows, type PromptRow } from "./read-examples.ts";
+import { openPolicy, sampleAnswers, toCompletion } from "./policy.ts";
+import { loadPromptRows, type PromptRow } from "./read-examples.ts";
 import { produceRows, readRows, writeRows } from "./rows-file.ts";
 import {
   createClock,
@@ -44,6 +35,7 @@ import {
   type SelfPlayRun,
 } from "./self-play-run.ts";
 import { createTrainingStage, readTrainingSteps } from "./train-stage.ts";
+import { readSamples, watch } from "./watch-model.ts";
 
 interface CandidateRow {
   readonly prompt: Content;
@@ -168,87 +160,6 @@ async function splitPrompts(config: SelfRewardingConfig, run: SelfPlayRun): Prom
     },
   });
 }
-
-/** M1: SFT on instruction and judging examples; without either it is M0. */
-async function trainFirst(config: SelfRewardingConfig, run: SelfPlayRun, clock: Clock): Promise<{ model: string; steps: number }> {
-  const folder = join(run.root, "M1");
-  const { seed } = config;
-  const data: string[] = [];
-  const copy = async (
-    name: "ift" | "eft",
-    dataset: string,
-    settings: object,
-    convert: (rows: Awaited<ReturnType<typeof loadPlainRows>>) => readonly object[] | Promise<readonly object[]>,
-  ): Promise<void> => {
-    await run.stage({
-      name,
-      folder,
-      settings: { dataset, ...settings },
-      reads: listLocalFiles([dataset, ...(name === "eft" ? [config.judge_rubric] : [])]),
-      writes: [`${name}.jsonl`],
-      run: async () =>
-        writeRows(
-          join(folder, `${name}.jsonl`),
-          await convert(await loadPlainRows([specFromName({ dataset_name: dataset }, "train")], seed)),
-        ),
-    });
-    data.push(join(folder, `${name}.jsonl`));
-  };
-  if (config.ift_dataset !== null) await copy("ift", config.ift_dataset, {}, (rows) => rows);
-  if (config.eft_dataset !== null) {
-    await copy("eft", config.eft_dataset, { rubric: config.judge_rubric }, async (rows) =>
-      buildJudgingExamples(rows, await loadRubric(config.judge_rubric), { isChat: run.tokenizer.hasChatTemplate }),
-    );
-  }
-  if (data.length === 0) return { model: run.base, steps: 0 };
-
-  const train = async (
-    name: string,
-    output: string,
-    model: string,
-    files: readonly string[],
-    epochs: number,
-  ): Promise<{ model: string; steps: number }> => {
-    const keys = {
-      ...pickDPOKeys(config),
-      learning_rate: config.sft_learning_rate,
-      lr_scheduler_type: config.sft_lr_scheduler_type,
-      num_train_epochs: epochs,
-      per_device_train_batch_size: config.sft_batch_size,
-      max_steps: -1,
-    };
-    const shared = Object.fromEntries(Object.entries(keys).filter(([key]) => !dpoOnly.has(key)));
-    const stage = createTrainingStage({
-      name,
-      folder,
-      output,
-      method: "sft",
-      model,
-      data: files,
-      keys: shared,
-      root: run.root,
-      context: run.context,
-      backend: run.backend,
-    });
-    await run.stage(stage, clock, "training");
-    return { model: join(folder, output), steps: await readTrainingSteps(folder, output) };
-  };
-  const judging = data.filter((file) => file.endsWith("eft.jsonl"));
-  const judge =
-    config.eft_first_epochs > 0 && judging.length > 0
-      ? await train("judge-training", "judge", run.base, judging, config.eft_first_epochs)
-      : { model: run.base, steps: 0 };
-  const mixed = await train("training", "model", judge.model, data, config.sft_num_train_epochs);
-  return { model: mixed.model, steps: judge.steps + mixed.steps };
-}
-
-/** DPO's keys that SFT does not know. */
-const dpoOnly = new Set(
-  `disable_dropout loss_type loss_weights beta label_smoothing ld_alpha f_divergence_type f_alpha_divergence_coef use_weighting discopop_tau
-  precompute_ref_log_probs precompute_ref_batch_size sync_ref_model ref_model_mixup_alpha ref_model_sync_steps eval_strategy eval_on_start test_split_size`.split(
-    /\s+/,
-  ),
-);
 
 interface Iteration {
   readonly iteration: number;
@@ -468,101 +379,6 @@ async function pairUp(
   return { ...summary, pairs: (await readRows(join(folder, "pairs.jsonl"), [])).length };
 }
 
-/** watch.jsonl and watch.json of a model: one answer to each prompt set apart, by the outside judge where there is one. */
-async function watch(
-  config: SelfRewardingConfig,
-  run: SelfPlayRun,
-  models: readonly { readonly name: string; readonly folder: string; readonly model: string }[],
-  index: number,
-  clock: Clock,
-): Promise<Watched> {
-  const { folder, model } = models[index];
-  const prompts = join(run.root, "data", "eval.jsonl");
-  // The same random numbers for every model.
-  const settings = answerSettings(config, drawSeed(config, 0, "watch"), 1);
-  const { outside_judge: outside } = config;
-  const against = index === 0 ? [] : [join(models[0].folder, "watch.jsonl")];
-  await run.stage(
-    {
-      name: "watch",
-      folder,
-      settings: { settings, outside, ...(outside === null ? {} : describeJudge(config)) },
-      reads: [prompts, model, ...against, ...(outside === null ? [] : listLocalFiles(listJudgeFiles(outside, config)))],
-      writes: ["watch.jsonl", "watch.json"],
-      run: async () => {
-        const rows = await readRows<PromptRow>(prompts, ["prompt"]);
-        const policy = await openPolicy(model, run.backend);
-        const answers = await sampleAnswers(
-          policy,
-          rows.map(({ prompt }) => prompt),
-          settings,
-          { signal: run.context.signal },
-        ).finally(policy.release);
-        const texts = answers.map(([answer]) => answer);
-        let graded: { score: (number | null)[]; wins: Pick<Watched, "win_rate" | "win_interval"> } = {
-          score: [],
-          wins: { win_rate: null, win_interval: null },
-        };
-        if (outside !== null) {
-          const judge = await openJudge(outside, config, { backend: run.backend, seed: settings.seed, resolveModel: run.findModel });
-          try {
-            const signal = run.context.signal;
-            const score =
-              judge.kind === "grades"
-                ? (
-                    await judge.grade(
-                      rows.map(({ prompt, ...columns }, i) => ({ prompt, answer: texts[i].text, columns })),
-                      { signal },
-                    )
-                  ).map((grade) => grade.score)
-                : [];
-            const old = index === 0 ? [] : await readRows<{ answer: string }>(against[0], ["answer"]);
-            const comparisons =
-              old.length === rows.length
-                ? await judge.compare(
-                    rows.map(({ prompt, ...columns }, i) => ({ prompt, a: texts[i].text, b: old[i].answer, columns })),
-                    { signal },
-                  )
-                : [];
-            graded = { score, wins: measureWins(comparisons, config.seed) };
-          } finally {
-            judge.release?.();
-          }
-        }
-        await writeRows(
-          join(folder, "watch.jsonl"),
-          rows.map(({ prompt }, i) => ({
-            prompt,
-            answer: texts[i].text,
-            tokens: texts[i].tokens,
-            ...(graded.score.length === 0 ? {} : { outside: graded.score[i] }),
-          })),
-        );
-        const summary: Watched = { ...measureAnswers(texts), outside_score: averageScores(graded.score), ...graded.wins };
-        await writeFile(join(folder, "watch.json"), `${JSON.stringify(summary, undefined, 2)}\n`);
-      },
-    },
-    clock,
-    "generation",
-  );
-  return JSON.parse(await readFile(join(folder, "watch.json"), "utf8")) as Watched;
-}
-
-/** The first of a model's answers to the prompts set apart. */
-async function readSamples(step: number, { name, folder }: { readonly name: string; readonly folder: string }): Promise<SampleRow[]> {
-  const rows = await readRows<{ prompt: Content; answer: string; outside?: number | null }>(join(folder, "watch.jsonl"), [
-    "prompt",
-    "answer",
-  ]);
-  return rows.slice(0, 8).map(({ prompt, answer, outside }) => ({
-    step,
-    model: name,
-    prompt: readQuestion(prompt),
-    completion: answer,
-    ...(typeof outside === "number" ? { scores: { outside } } : {}),
-  }));
-}
-
 /** A row of metrics.jsonl for a model, its samples, and the warnings that go with it. `step` is the model's number. */
 async function report(
   run: SelfPlayRun,
@@ -606,21 +422,6 @@ function describe({ mean_length, distinct_2, outside_score, win_rate }: Watched)
     ...(outside_score === null ? [] : [`outside judge ${outside_score.toFixed(3)}`]),
     ...(win_rate === null ? [] : [`wins ${percent(win_rate)} against M1`]),
   ].join(", ");
-}
-
-function answerSettings(config: SelfRewardingConfig, seed: number, count: number): AnswerSettings {
-  const { temperature, top_p: topP, top_k: topK, max_new_tokens: maxNewTokens, generation_batch_size: batchSize } = config;
-  return { temperature, topP, topK, maxNewTokens, seed, batchSize, count };
-}
-
-/** Random numbers of their own for every use in every iteration. */
-function drawSeed({ seed }: SelfRewardingConfig, iteration: number, use: "prompts" | "candidates" | "judgements" | "watch"): number {
-  return new Random(seed + 1000 * iteration + ["prompts", "candidates", "judgements", "watch"].indexOf(use)).integer(2 ** 31);
-}
-
-/** The last thing that was asked. */
-function readQuestion(prompt: Content): string {
-  return typeof prompt === "string" ? prompt : ((prompt as Message[]).findLast(({ role }) => role === "user")?.content ?? "");
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
