@@ -1,6 +1,6 @@
 /** What has been said in a chat, and its ids: through the chat template, or as one running text where there is none. */
 
-import type { ChatMessage, Tokenizer } from "../tokenizer/index.ts";
+import { fitConversation, joinTexts, type ChatMessage, type Tokenizer } from "../tokenizer/index.ts";
 
 export interface Conversation {
   /** How many answers there have been since the start; /reset does not set it back. */
@@ -21,26 +21,13 @@ export function createConversation(tokenizer: Tokenizer, system?: string): Conve
   const start = (): ChatMessage[] => (system === undefined || system === "" ? [] : [{ role: "system", content: system }]);
   let messages = start();
   let turns = 0;
-  const join = (list: readonly ChatMessage[]): string => list.map(({ content }) => String(content)).join("");
   return {
     turns: () => turns,
     ask(text, most = Infinity) {
       messages.push({ role: "user", content: text });
-      const encode = (kept: readonly ChatMessage[]): number[] =>
-        tokenizer.hasChatTemplate ? tokenizer.encodeChat(kept, { addGenerationPrompt: true }) : tokenizer.encode(join(kept));
-      const whole = encode(messages);
-      const kept = [...messages];
-      for (let [leftOut, ids] = [0, whole]; ; ids = encode(kept)) {
-        if (ids.length <= most) {
-          messages = kept;
-          return { ids, leftOut };
-        }
-        const first = kept.findIndex(({ role }) => role !== "system");
-        // A message that does not fit by itself is not ours to cut, and no reason to forget the others.
-        if (first === kept.length - 1) return { ids: whole, leftOut: 0 };
-        kept.splice(first, kept.findIndex(({ role }, i) => i > first && role === "user") - first);
-        leftOut++;
-      }
+      const { ids, kept, leftOut } = fitConversation(tokenizer, messages, most);
+      messages = kept;
+      return { ids, leftOut };
     },
     answered(text) {
       messages.push({ role: "assistant", content: text });
@@ -56,6 +43,6 @@ export function createConversation(tokenizer: Tokenizer, system?: string): Conve
       messages = [...start(), ...messages.filter(({ role }) => role !== "system")];
       return text === "" ? "No system message." : "The system message is set.";
     },
-    row: () => (tokenizer.hasChatTemplate ? { messages } : { text: join(messages) }),
+    row: () => (tokenizer.hasChatTemplate ? { messages } : { text: joinTexts(messages) }),
   };
 }

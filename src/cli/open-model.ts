@@ -56,16 +56,8 @@ export async function resolveSampling(
   config: RawConfig,
   tokenizer: Tokenizer,
 ): Promise<GenerationSettings> {
-  const { endTokens, loadGenerationConfig, resolveSettings } = await import("../generation/index.ts");
+  const { loadSettings } = await import("../generation/index.ts");
   const { maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stop } = options;
-  const generationConfig = await loadGenerationConfig(folder);
-  const settings = resolveSettings(
-    { maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stopTexts: stop } as Partial<GenerationSettings>,
-    generationConfig,
-  );
-  const ends = new Set([
-    ...(settings.stopIds.length > 0 ? settings.stopIds : endTokens(config)),
-    ...(tokenizer.eosId === undefined ? [] : [tokenizer.eosId]),
-  ]);
-  return { ...settings, stopIds: [...ends] };
+  const asked = { maxNewTokens, temperature, topK, topP, minP, repetitionPenalty, seed, stopTexts: stop } as Partial<GenerationSettings>;
+  return loadSettings(asked, folder, config, tokenizer);
 }

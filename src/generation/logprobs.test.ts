@@ -46,6 +46,20 @@ test("probabilities of all continuations add up to one, and entropy is their mea
   }
 });
 
+test("scores by position are those of the row cut there", async () => {
+  const scorer = createScorer(scoring, backend, { maxRows: 2 });
+  const rows = [{ ids: rowOf(1, 6) }, { ids: rowOf(2, 9), from: 7 }, { ids: rowOf(3, 2), from: 2 }];
+  const byPosition = await scorer.positionScores(rows);
+  expect(byPosition.map(({ length }) => length)).toEqual([6, 2, 0]);
+  for (const [r, { ids, from = 0 }] of rows.entries()) {
+    const cuts = Array.from(byPosition[r], (_, i) => ids.slice(0, from + i + 1));
+    const scores = await scorer.scores(cuts);
+    expect(Array.from(byPosition[r])).toEqual(Array.from(scores, (score) => expect.closeTo(score, 4) as number));
+  }
+  await expect(createScorer(model, backend).positionScores([])).rejects.toMatchObject({ code: "generation/no-score-head" });
+  scorer.release();
+});
+
 test("scores are of a row's last token and do not depend on what it is batched with", async () => {
   const scorer = createScorer(scoring, backend, { maxRows: 2 });
   const rows = [rowOf(1, 5), rowOf(2, 9), rowOf(3, 1), rowOf(1, 4)];

@@ -25,6 +25,11 @@ export interface NextTokenRow {
   readonly tokens: readonly number[];
 }
 
+export interface PositionRow {
+  readonly ids: ArrayLike<number>;
+  readonly from?: number;
+}
+
 export interface ScorerCall {
   readonly signal?: AbortSignal | undefined;
   /** Gets the number of rows done after each batch. */
@@ -39,6 +44,8 @@ export interface Scorer {
   nextLogprobs(rows: readonly NextTokenRow[], call?: ScorerCall): Promise<Float32Array[]>;
   /** For models with a score head: the score at each row's last token. */
   scores(rows: readonly ArrayLike<number>[], call?: ScorerCall): Promise<Float32Array>;
+  /** For models with a score head: the score at each of the row's tokens from `from` (default 0) on, as if the row ended there. */
+  positionScores(rows: readonly PositionRow[], call?: ScorerCall): Promise<Float32Array[]>;
   /** Throws what the others would about a row that cannot be computed. */
   check(ids: ArrayLike<number>): void;
   release(): void;
@@ -235,6 +242,35 @@ export function createScorer(model: LanguageModel, backend: Backend, { maxRows =
       };
       await takeTurn(() => eachEnd(rows, buildScoreGraph, read, call));
       return scores;
+    },
+
+    async positionScores(rows, call) {
+      if (model.head !== "score")
+        throw new SparError("generation/no-score-head", "positionScores: expected a model with a score head, got a language model");
+      const ids = rows.map((row) => row.ids);
+      checkRows(ids, model);
+      const results = rows.map((row) => new Float32Array(Math.max(0, row.ids.length - (row.from ?? 0))));
+      // All positions of a batch go through the head at once: it is one number a position.
+      const read = (values: Float32Array, members: readonly number[], time: number): void => {
+        for (const [b, member] of members.entries()) {
+          const start = b * time + (rows[member].from ?? 0);
+          results[member].set(values.subarray(start, start + results[member].length));
+        }
+      };
+      await takeTurn(() =>
+        eachBatch(
+          ids,
+          (hidden, members, time) =>
+            run(
+              `positions ${hidden.shape[0]}`,
+              () => buildGraph({ values: scoreHead(createParameters(), input("hidden", "float32", hidden.shape)) }),
+              { hidden },
+              async (outputs) => read((await backend.read(outputs.get("values") as DeviceBuffer)) as Float32Array, members, time),
+            ),
+          call,
+        ),
+      );
+      return results;
     },
 
     check: (ids) => checkRow(ids, model, "the row"),

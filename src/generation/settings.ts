@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
 import { readGgufGenerationConfig, type RawConfig } from "../models/index.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
 
 export interface GenerationSettings {
   readonly maxNewTokens: number;
@@ -69,6 +70,24 @@ export function resolveSettings(asked: Partial<GenerationSettings>, config: RawC
   const settings = { ...defaultSettings, ...withoutUndefined(given), ...withoutUndefined(asked) };
   checkSettings(settings);
   return settings;
+}
+
+/**
+ * The settings of the model in `folder`: what was asked for, then its generation_config.json, then defaults. Completions end at the
+ * model's and at the tokenizer's end tokens. Throws `generation/invalid-setting`.
+ */
+export async function loadSettings(
+  asked: Partial<GenerationSettings>,
+  folder: string,
+  config: RawConfig,
+  tokenizer: Pick<Tokenizer, "eosId">,
+): Promise<GenerationSettings> {
+  const settings = resolveSettings(asked, await loadGenerationConfig(folder));
+  const ends = new Set([
+    ...(settings.stopIds.length > 0 ? settings.stopIds : endTokens(config)),
+    ...(tokenizer.eosId === undefined ? [] : [tokenizer.eosId]),
+  ]);
+  return { ...settings, stopIds: [...ends] };
 }
 
 /** `eos_token_id` of a configuration: a number, a list, or nothing. */

@@ -82,7 +82,11 @@ export function createTextFormat({ id, created, model }: Envelope, tokenizer: To
 }
 
 /** The text of a single id; `bytes` is null for a part of a character. */
-function describeToken(id: number, logprob: number, tokenizer: Tokenizer): { token: string; logprob: number; bytes: number[] | null } {
+export function describeToken(
+  id: number,
+  logprob: number,
+  tokenizer: Tokenizer,
+): { token: string; logprob: number; bytes: number[] | null } {
   // A second time, since some decoders strip the space at the start of a text.
   const token = tokenizer.decode([id, id]).slice(tokenizer.decode([id]).length);
   // JSON has no infinities, which a probability that rounds to zero gives.
