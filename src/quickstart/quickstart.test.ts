@@ -49,6 +49,7 @@ describe("runQuickstart", () => {
         "reward",
         "run.json",
         "samples.jsonl",
+        "system.jsonl",
       ].sort(),
     );
     expect(JSON.parse(await readFile(files.json, "utf8"))).toEqual(report);

@@ -4,7 +4,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
 
-const ownFiles = new Set(["run.json", "config.yaml", "metrics.jsonl", "samples.jsonl", "events.jsonl", "control"]);
+const ownFiles = new Set(["run.json", "config.yaml", "metrics.jsonl", "samples.jsonl", "events.jsonl", "system.jsonl", "control"]);
 
 function describeFailure(folder: string, cause: unknown): SparError {
   const code = (cause as NodeJS.ErrnoException).code;

@@ -192,7 +192,10 @@ function recordFirst(directory: RunDirectory, folder: string, others: Tracker): 
       record(() => directory.event(event));
       others.event(event);
     },
-    progress: (progress) => others.progress(progress),
+    progress(progress) {
+      directory.progress(progress);
+      others.progress(progress);
+    },
     async close(status, error) {
       await others.close(status, error);
       try {

@@ -95,7 +95,10 @@ async function train(
             upward.event(event);
             if (event.level === "warning" || event.level === "error") context.tracker.event(event);
           },
-          progress: (progress) => context.tracker.progress(progress),
+          progress(progress) {
+            directory.progress(progress);
+            context.tracker.progress(progress);
+          },
           close: async () => {},
         },
       });

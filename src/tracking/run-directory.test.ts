@@ -27,8 +27,11 @@ test("rows are in the files before close, and the record follows the run", async
   expect(lines("metrics.jsonl")).toEqual(['{"step":1,"epoch":0.5,"loss":2,"objective/kl":null}']);
   expect(lines("samples.jsonl")).toEqual(['{"step":1,"prompt":"p","completion":"c\\n","scores":{"rm":1}}']);
   expect(JSON.parse(lines("events.jsonl")[0]!)).toMatchObject({ code: "checkpoint/saved", level: "info", message: "saved", path: "x" });
+  await new Promise((resolve) => setTimeout(resolve, 120));
   await run.close("failed", new Error("boom"));
   await run.close("finished");
+  expect(lines("system.jsonl")).toHaveLength(1);
+  expect(JSON.parse(lines("system.jsonl")[0]!)).toMatchObject({ step: 1, memory_mb: expect.any(Number), cpu_percent: expect.any(Number) });
   expect(readRunRecord(path(""))).toMatchObject({ status: "failed", error: { code: "internal/bug", message: "boom" } });
   expect(readFileSync(path("config.yaml"), "utf8")).toBe("seed: 1\n");
   expect(existsSync(path("run.json.tmp"))).toBe(false);

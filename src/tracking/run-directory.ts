@@ -1,5 +1,5 @@
 /**
- * The files of a run's folder: run.json, config.yaml, metrics.jsonl, samples.jsonl, events.jsonl and control.
+ * The files of a run's folder: run.json, config.yaml, metrics.jsonl, samples.jsonl, events.jsonl, system.jsonl and control.
  * Their names and keys are part of spar's interface.
  */
 
@@ -8,6 +8,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from "node:path";
 import { describeError } from "../internal/errors.ts";
 import { openJsonlFile } from "./jsonl-file.ts";
+import { startSystemSampler } from "./system-metrics.ts";
 import type { Tracker } from "./tracker.ts";
 
 export type RunStatus = "running" | "finished" | "stopped" | "failed";
@@ -87,6 +88,8 @@ export function openRunDirectory(folder: string, options: RunDirectoryOptions): 
   const metrics = openJsonlFile(path("metrics.jsonl"), !options.keepRows);
   const samples = openJsonlFile(path("samples.jsonl"), !options.keepRows);
   const events = openJsonlFile(path("events.jsonl"), !options.keepRows);
+  const system = openJsonlFile(path("system.jsonl"), !options.keepRows);
+  const sampler = startSystemSampler({ append: system.append });
   let closed = false;
 
   const appendEvent: Tracker["event"] = (event) => {
@@ -96,12 +99,15 @@ export function openRunDirectory(folder: string, options: RunDirectoryOptions): 
 
   return {
     record,
-    metrics: (row) => metrics.append(row),
+    metrics(row) {
+      metrics.append(row);
+      sampler.metrics(row);
+    },
     samples(rows) {
       for (const row of rows) samples.append(row);
     },
     event: appendEvent,
-    progress() {},
+    progress: (progress) => sampler.progress(progress),
     truncateAfter(step) {
       const keep = (row: { [key: string]: unknown }): boolean => typeof row["step"] !== "number" || row["step"] <= step;
       metrics.filter(keep);
@@ -130,6 +136,12 @@ export function openRunDirectory(folder: string, options: RunDirectoryOptions): 
     async close(status, error) {
       if (closed) return;
       closed = true;
+      sampler.stop();
+      try {
+        system.close();
+      } catch {
+        // What the run cost is worth less than how it ended.
+      }
       for (const file of [metrics, samples, events]) file.close();
       record.status = status;
       record.ended = new Date().toISOString();
