@@ -3,7 +3,7 @@
  *
  *   GET  /models             → ModelEntry[]       what can be talked with, or scored with; looked for anew at each call
  *   GET  /models/:id         → ModelDetails       loads the model where it is not in memory
- *   POST /stream             StreamRequest → lines of JSON, each a StreamEvent; leaving ends the generation
+ *   POST /stream             StreamRequest → server-sent events, each a StreamEvent; leaving ends the generation
  *   POST /preferences        PreferenceRequest → PreferenceAnswer     (synced to disk before the answer is sent)
  */
 
@@ -117,7 +117,10 @@ export interface PreferenceAnswerText {
 export interface PreferenceRequest {
   /** A UUID made by the page; sending the same twice stores it once. */
   readonly id: string;
+  /** What stands before the answers. */
   readonly messages: readonly TalkMessage[];
+  /** `text` where neither model has a chat template: the messages are one running text then. */
+  readonly form: "messages" | "text";
   /** As shown: left first. */
   readonly answers: readonly [PreferenceAnswerText, PreferenceAnswerText];
   readonly choice: "left" | "right" | "tie" | "both_bad";

@@ -3,7 +3,7 @@
  *
  *   GET  /sources               → Source[]            newest first
  *   POST /grid                  GridRequest → Grid
- *   POST /generate              GenerateRequest → lines of JSON, each a GenerateEvent; leaving ends it, what is done is kept
+ *   POST /generate              GenerateRequest → server-sent events, each a GenerateEvent; leaving ends it, what is done is kept
  *   POST /heat                  HeatRequest → HeatAnswer
  *   POST /blind                 BlindRequest → BlindAnswer        a project for the Label room
  *   GET  /blind                 → BlindResult[]                   newest first
