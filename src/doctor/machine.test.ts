@@ -61,8 +61,8 @@ test("a run's batches: steps as the trainer counts, heavier where longer", async
   expect(plan.batches[1].graphs).toEqual(["4x16:24 +"]);
   expect(plan.batches[3].cost).toBeGreaterThan(plan.batches[0].cost);
   expect(planBatches(rows, { ...config, max_steps: 3 }, sizes).steps).toBe(3);
-  // 4 rows of 500 tokens and a vocabulary of 2¹⁴: 2 × 2²⁴ logits, in two parts.
-  const large = { ...sizes, vocabSize: 2 ** 14, maxPositions: 512 };
+  // 4 rows of 500 tokens and a vocabulary of 2¹⁵: 2 × 2²⁵ logits, in two parts.
+  const large = { ...sizes, vocabSize: 2 ** 15, maxPositions: 512 };
   const split = planBatches(new Array(4).fill({ tokens: 501, scored: 500 }), { ...config, max_steps: 1 }, large);
   expect(split.batches[0].graphs).toEqual(["2x512:1024", "2x512:1024 +"]);
 });

@@ -1,7 +1,20 @@
 /** Forward and backward in one graph, by shape; gradients land, or add up, in the parameters' own buffers. */
 import type { Backend, DeviceBuffer, SessionCache } from "../runtime/index.ts";
 import { createSessionCache } from "../runtime/index.ts";
-import { accumulate, buildGraph, grad, input, type Graph, type Tensor, type TensorData } from "../tensor/index.ts";
+import {
+  accumulate,
+  add,
+  buildGraph,
+  clamp,
+  detach,
+  grad,
+  input,
+  mul,
+  sum,
+  type Graph,
+  type Tensor,
+  type TensorData,
+} from "../tensor/index.ts";
 import type { Trainable } from "./optimizer.ts";
 
 export interface StepProgram {
@@ -35,19 +48,19 @@ export function createStepProgram(
   const gradients = new Map(trainables.map(({ name, gradient }) => [`gradient.${name}`, gradient]));
   const buffers = new Map<string, DeviceBuffer>();
 
-  function compose(build: () => StepGraph, add: boolean): Graph {
+  function compose(build: () => StepGraph, isAdded: boolean): Graph {
     const { loss, metrics } = build();
     if (loss === undefined || trainables.length === 0) return buildGraph(metrics);
     const used = buildGraph({ loss }).inputs;
     const outputs: { [name: string]: Tensor } = { ...metrics };
     const wanted = trainables.filter(({ name }) => used.has(name));
     const computed = grad(
-      loss,
+      startAfter(Object.values(metrics), loss),
       wanted.map(({ name }) => used.get(name) as Tensor),
     );
     for (const [i, { name, value }] of wanted.entries()) {
       const held = `gradient.${name}`;
-      outputs[held] = add ? accumulate(input(held, "float32", value.shape), computed[i]) : computed[i];
+      outputs[held] = isAdded ? accumulate(input(held, "float32", value.shape), computed[i]) : computed[i];
     }
     return buildGraph(outputs);
   }
@@ -93,4 +106,14 @@ export function createStepProgram(
       buffers.clear();
     },
   };
+}
+
+/**
+ * The loss, such that its backward pass waits for `metrics`: ONNX Runtime runs what is made last first, so what only looks at the
+ * logits would keep them until the end. A factor of one that depends on them leaves every bit as it is, infinite metrics too.
+ */
+function startAfter(metrics: readonly Tensor[], loss: Tensor): Tensor {
+  if (metrics.length === 0) return loss;
+  const seen = metrics.map((metric) => clamp(sum(metric), 0, 1)).reduce((total, metric) => add(total, metric));
+  return mul(loss, add(mul(detach(seen), 0), 1));
 }
