@@ -42,7 +42,7 @@ export { createOpenAIJudge, type OpenAIJudgeOptions } from "./judges/openai-judg
 export { createRewardJudge } from "./judges/reward-judge.ts";
 export { loadRubric, parseRubric } from "./judges/rubric-file.ts";
 export { checkRubric, parseJudgement, renderRubric, type Rubric } from "./judges/rubric.ts";
-export { createModelReward, loadModelReward } from "./model-reward.ts";
+export { createModelReward, encodeRow, loadModelReward } from "./model-reward.ts";
 export { checkScores, type RewardFunction, type RewardRow, type Score } from "./reward.ts";
 export { createRuleReward, listRules } from "./rules/index.ts";
 export type { Rule, RuleOption } from "./rules/rule.ts";

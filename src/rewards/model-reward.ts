@@ -72,7 +72,8 @@ function sameVocabulary(a: Tokenizer, b: Tokenizer): boolean {
   return parts(a) === parts(b);
 }
 
-function encodeRow(tokenizer: Tokenizer, row: RewardRow): number[] {
+/** Prompt and completion as ids, as a reward model of this tokenizer was trained to see them. */
+export function encodeRow(tokenizer: Tokenizer, row: Pick<RewardRow, "prompt" | "completion">): number[] {
   if (typeof row.prompt !== "string") return tokenizer.encodeChat([...row.prompt, { role: "assistant", content: row.completion }]);
   const ids = tokenizer.encode(row.prompt + row.completion);
   // Reward models are trained on texts closed by an end token (as TRL adds it), and score there.

@@ -1,10 +1,9 @@
 /** "Prefer this one" of the Chat room: labels in a file that only grows, and the pairs that they make beside it. */
 import { createHash } from "node:crypto";
-import { rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { z } from "zod";
-import { makeLabelPairs, type Content, type LabelRow } from "../../data/index.ts";
-import { createLabelBook, openLabelStore, type LabelBook, type LabelStore } from "../../labeling/index.ts";
+import { selectCurrentLabels, type Content, type LabelRow } from "../../data/index.ts";
+import { createPairsWriter, openLabelStore, type LabelStore, type PairsWriter } from "../../labeling/index.ts";
 import type { PreferenceAnswer } from "./chat-protocol.ts";
 import { RequestError } from "./ui-error.ts";
 
@@ -27,6 +26,13 @@ export const preferenceSchema = z.strictObject({
 export interface PreferenceBook {
   /** On disk when it returns. @param nameOf a model's name by its id; undefined for one that has gone */
   add(request: z.output<typeof preferenceSchema>, nameOf: (id: string) => string | undefined): Promise<PreferenceAnswer>;
+  close(): Promise<void>;
+}
+
+interface OpenBook {
+  readonly store: LabelStore;
+  readonly rows: LabelRow[];
+  readonly pairs: PairsWriter;
 }
 
 const files = { labels: join("labels", "chat.jsonl"), pairs: join("labels", "chat-pairs.jsonl") };
@@ -35,10 +41,11 @@ const annotator = "chat";
 
 /** The files are opened, and made, with the first preference; the process holds them from then on. */
 export function createPreferenceBook(root: string, now: () => Date = () => new Date()): PreferenceBook {
-  let opened: Promise<{ store: LabelStore; book: LabelBook }> | undefined;
-  const open = async (): Promise<{ store: LabelStore; book: LabelBook }> => {
+  let opened: Promise<OpenBook> | undefined;
+  const open = async (): Promise<OpenBook> => {
     const store = await openLabelStore(join(root, files.labels));
-    return { store, book: createLabelBook(store.earlier) };
+    const rows = [...store.earlier];
+    return { store, rows, pairs: createPairsWriter(join(root, files.pairs), () => rows, {}) };
   };
   let turn: Promise<unknown> = Promise.resolve();
   const takeTurn = <T>(body: () => Promise<T>): Promise<T> => {
@@ -51,30 +58,39 @@ export function createPreferenceBook(root: string, now: () => Date = () => new D
     add: (request, nameOf) =>
       takeTurn(async () => {
         opened ??= open();
-        const { store, book } = await opened.catch((error: unknown) => {
+        const { store, rows, pairs } = await opened.catch((error: unknown) => {
+          // Another server may hold the files now and not later.
           opened = undefined;
           throw error;
         });
-        if (book.get(request.id) === undefined) {
+        if (!rows.some(({ id }) => id === request.id)) {
           const row = makeRow(request, nameOf, now());
-          const problem = book.check(row);
-          if (problem !== undefined)
-            throw new RequestError(
-              409,
-              "ui/preference-conflict",
-              problem === "invalid"
-                ? "this preference replaces one of other answers, or one that is not there"
-                : "these two answers were judged already, or the preference was replaced in another tab",
-              { hint: "Regenerate an answer to compare again." },
-            );
+          checkFits(row, rows);
           await store.append([row]);
-          book.add(row);
+          rows.push(row);
+          pairs.schedule();
         }
-        const pairs = makeLabelPairs(book.listCurrent());
-        await replaceFile(join(root, files.pairs), pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(""));
-        return { saved: request.id, labels: files.labels, pairs: files.pairs, pairCount: pairs.length };
+        return { saved: request.id, labels: files.labels, pairs: files.pairs, pairCount: await pairs.write() };
+      }),
+    close: () =>
+      takeTurn(async () => {
+        const book = await opened?.catch(() => undefined);
+        opened = undefined;
+        await book?.pairs.close();
+        await book?.store.close();
       }),
   };
+}
+
+/** Two tabs do not overwrite each other: a task that has a label takes another one only in the place of just that one. */
+function checkFits(row: LabelRow, rows: readonly LabelRow[]): void {
+  const current = selectCurrentLabels(rows).find(({ task }) => task === row.task);
+  if (current?.id === row.revises) return;
+  const message =
+    current === undefined
+      ? "the preference that this one replaces is not there, or of other answers"
+      : "these two answers have been compared already, in another tab perhaps";
+  throw new RequestError(409, "ui/preference-conflict", message, { hint: "Generate an answer anew to compare again." });
 }
 
 function makeRow(
@@ -107,9 +123,4 @@ function makeRow(
     given: given.toISOString(),
     ...(revises === undefined ? {} : { revises }),
   };
-}
-
-async function replaceFile(path: string, content: string): Promise<void> {
-  await writeFile(`${path}.tmp`, content, { flush: true });
-  await rename(`${path}.tmp`, path);
 }

@@ -34,7 +34,13 @@ const streamSchema = z.strictObject({
   seed: seedSchema,
 });
 
-export function createChatRoutes({ workspace, pool, onError }: ChatRoutesOptions): Hono {
+export interface ChatRoutes {
+  readonly routes: Hono;
+  /** Closes the files of preferences. */
+  close(): Promise<void>;
+}
+
+export function createChatRoutes({ workspace, pool, onError }: ChatRoutesOptions): ChatRoutes {
   const app = new Hono();
   const preferences = createPreferenceBook(workspace.root);
   app.get("/models", async () => Response.json(await pool.list()));
@@ -58,7 +64,7 @@ export function createChatRoutes({ workspace, pool, onError }: ChatRoutesOptions
     const names = new Map((await pool.list()).map(({ id, name }) => [id, name]));
     return Response.json(await preferences.add(request, (id) => names.get(id)));
   });
-  return app;
+  return { routes: app, close: () => preferences.close() };
 }
 
 async function answer(

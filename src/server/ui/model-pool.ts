@@ -154,7 +154,12 @@ export function createModelPool(places: ModelPlaces, { most = 3 }: { readonly mo
   return {
     async list() {
       const found = await findModels(places);
-      return found.map(({ path: _, ...entry }) => ({ ...entry, isLoaded: slots.some(({ id }) => id === entry.id) }));
+      return found.map((model) =>
+        describeEntry(
+          model,
+          slots.some(({ id }) => id === model.id),
+        ),
+      );
     },
     useLanguage: (id, body, options = {}) => use(id, "language", (model) => body(model as TalkingModel), options),
     useScore: (id, body, options = {}) => use(id, "score", (model) => body(model as ScoringModel), options),
@@ -166,6 +171,11 @@ export function createModelPool(places: ModelPlaces, { most = 3 }: { readonly mo
       backend = undefined;
     },
   };
+}
+
+/** Without the path: pages know models by their ids. */
+function describeEntry({ id, name, kind, origin, architecture, method, step, modified }: FoundModel, isLoaded: boolean): ModelEntry {
+  return { id, name, kind, origin, architecture, method, step, modified, isLoaded };
 }
 
 async function load(entry: FoundModel, backend: Backend): Promise<OpenedModel> {

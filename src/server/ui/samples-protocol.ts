@@ -175,6 +175,6 @@ export interface BlindSide {
   readonly wins: number;
   /** (wins + ties ÷ 2) ÷ judged. */
   readonly winRate: number | null;
-  /** 95 %, by a bootstrap over tasks. */
+  /** 95 %, Wilson's, of tasks; a tie is half a win. */
   readonly interval: readonly [low: number, high: number] | null;
 }
