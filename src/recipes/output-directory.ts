@@ -4,7 +4,19 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs"
 import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
 
-const ownFiles = new Set(["run.json", "config.yaml", "metrics.jsonl", "samples.jsonl", "events.jsonl", "system.jsonl", "control"]);
+const ownFiles = new Set([
+  "run.json",
+  "config.yaml",
+  "metrics.jsonl",
+  "samples.jsonl",
+  "events.jsonl",
+  "system.jsonl",
+  "control",
+  "trackers",
+]);
+
+/** Of trackers whose files have folders of their own in the run's. */
+const trackerFolders = new Set(["runs", "wandb", "trackio"]);
 
 function describeFailure(folder: string, cause: unknown): SparError {
   const code = (cause as NodeJS.ErrnoException).code;
@@ -32,13 +44,13 @@ export function makeOutputDirectory(folder: string): void {
 
 /** Whether all that is in the folder are the papers of a start that came to nothing: no row of metrics, checkpoint or model. */
 function isFailedStart(folder: string, names: readonly string[]): boolean {
-  if (!names.includes("run.json") || names.some((name) => !ownFiles.has(name) && name !== "runs")) return false;
+  if (!names.includes("run.json") || names.some((name) => !ownFiles.has(name) && !trackerFolders.has(name))) return false;
   return ["metrics.jsonl", "samples.jsonl"].every((name) => !names.includes(name) || statSync(join(folder, name)).size === 0);
 }
 
 /**
- * Checks what is in the folder, and with `overwrite` removes what an earlier run left: its logs, checkpoints and
- * TensorBoard files. Anything else stays; a model of the same name is replaced when the run ends. What a run left that
+ * Checks what is in the folder, and with `overwrite` removes what an earlier run left: its logs, checkpoints,
+ * TensorBoard's and W&B's files. Anything else stays; a model of the same name is replaced when the run ends. What a run left that
  * ended before it had anything to show (a wrong path, say) is in nobody's way.
  * @throws SparError `run/folder-not-empty`.
  */
@@ -56,6 +68,12 @@ export function claimOutputDirectory(folder: string, options: { resume: boolean;
   }
   for (const name of names) {
     if (ownFiles.has(name) || /^(retired-)?checkpoint-\d+$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
+  }
+  const wandb = join(folder, "wandb");
+  if (names.includes("wandb") && statSync(wandb).isDirectory()) {
+    for (const name of readdirSync(wandb)) {
+      if (/^(offline-)?run-\d{8}_\d{6}-/.test(name)) rmSync(join(wandb, name), { recursive: true, force: true });
+    }
   }
   if (!names.includes("runs")) return;
   const runs = join(folder, "runs");

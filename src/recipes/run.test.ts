@@ -45,7 +45,7 @@ function trainFrom(start: number, end: number, status: "finished" | "stopped" = 
 const options = { version: "1.2.3", signal: new AbortController().signal };
 
 test("a run leaves its files, and gives the folder back", async () => {
-  const recipe = await makeRecipe("--bf16", "--report_to", "tensorboard", "wandb");
+  const recipe = await makeRecipe("--bf16", "--report_to", "tensorboard", "comet_ml");
   const outcome = await runRecipe(recipe, { ...options, train: trainFrom(0, 3) });
   expect(outcome).toMatchObject({ status: "finished", steps: 3 });
   expect(JSON.parse(read("run.json"))).toMatchObject({

@@ -8,12 +8,14 @@ import {
   acquireRunLock,
   createFanOut,
   createTrackers,
+  listTrackersWithUnsentRows,
   lockFileName,
   openRunDirectory,
   readRunRecord,
   type NamedTracker,
   type RunDirectory,
   type Tracker,
+  type TrackerSettings,
 } from "../tracking/index.ts";
 import type { TrainingContext, TrainingOutcome } from "../trainers/configs.ts";
 import type { ResolvedRecipe } from "./load.ts";
@@ -46,6 +48,8 @@ export type RunRecipeOptions = {
   signal: AbortSignal;
   /** Trackers besides the run's folder and the recipe's `report_to`: a console, an array in a test. */
   trackers?: readonly NamedTracker[];
+  /** Addresses and keys of the trackers in `report_to`. */
+  trackerSettings?: TrackerSettings;
   /** The id of the run that this one is a stage of. */
   parent?: string;
   /** Stands in for `trainMethod`. */
@@ -62,6 +66,9 @@ const watchingKeys = new Set([
   "output_dir",
   "report_to",
   "run_name",
+  "project",
+  "trackio_space_id",
+  "logging_dir",
   "save_total_limit",
   "env",
 ]);
@@ -116,7 +123,7 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
       : changed.some((key) => extentKeys.has(key));
     if (resume === true && record?.status === "finished" && earlier !== undefined && !goesOn) {
       const { step = 0, ...metrics } = readLastMetrics(folder);
-      const tracker = createFanOut(extra);
+      const tracker = createFanOut([...openUnsentTrackers(recipe, options), ...extra]);
       tracker.event({ code: "run/already-finished", message: `the run in ${folder} is finished: nothing to do` });
       await tracker.close("finished");
       return { status: "finished", steps: step, outputDir: folder, metrics };
@@ -132,7 +139,14 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
     });
     let tracker: Tracker = recordFirst(directory, folder, createFanOut(extra));
     try {
-      const report = createTrackers(config.report_to, { folder, config });
+      const report = createTrackers(config.report_to, {
+        folder,
+        config,
+        version: options.version,
+        resume: resume !== false,
+        report: (event) => tracker.event(event),
+        ...(options.trackerSettings === undefined ? {} : { settings: options.trackerSettings }),
+      });
       tracker = recordFirst(directory, folder, createFanOut([...report.trackers, ...extra]));
       announceRecipe(recipe, tracker);
       for (const event of report.events) tracker.event(event);
@@ -188,6 +202,7 @@ function recordFirst(directory: RunDirectory, folder: string, others: Tracker): 
       record(() => directory.samples(rows));
       others.samples(rows);
     },
+    histograms: (step, values) => others.histograms?.(step, values),
     event(event) {
       record(() => directory.event(event));
       others.event(event);
@@ -206,6 +221,21 @@ function recordFirst(directory: RunDirectory, folder: string, others: Tracker): 
       }
     },
   };
+}
+
+/** Trackers that get, now that the run is finished, what they could not be sent while it ran. */
+function openUnsentTrackers({ config }: ResolvedRecipe, options: RunRecipeOptions): NamedTracker[] {
+  const folder = config.output_dir;
+  return createTrackers(listTrackersWithUnsentRows(config.report_to, folder), {
+    folder,
+    config,
+    version: options.version,
+    resume: true,
+    report: (event) => {
+      for (const { tracker } of options.trackers ?? []) tracker.event(event);
+    },
+    ...(options.trackerSettings === undefined ? {} : { settings: options.trackerSettings }),
+  }).trackers;
 }
 
 /** The last row of events.jsonl says why; people hear it from whoever catches the error. */

@@ -99,11 +99,12 @@ test("an asynchronous failure counts too", async () => {
 });
 
 test("report_to names what is not there in one event", () => {
-  const { trackers, events } = createTrackers(["wandb", "mlflow", "wandb"], { folder: "/nowhere", config: {} });
+  const options = { folder: "/nowhere", config: {}, version: "1" };
+  const { trackers, events } = createTrackers(["comet_ml", "clearml", "comet_ml"], options);
   expect(trackers).toEqual([]);
   expect(events).toHaveLength(1);
-  expect(events[0]).toMatchObject({ code: "tracking/not-available", level: "warning", trackers: ["wandb", "mlflow"] });
-  expect(createTrackers([], { folder: "/nowhere", config: {} })).toEqual({ trackers: [], events: [] });
+  expect(events[0]).toMatchObject({ code: "tracking/not-available", level: "warning", trackers: ["comet_ml", "clearml"] });
+  expect(createTrackers([], options)).toEqual({ trackers: [], events: [] });
 });
 
 test("JSON lines: metrics as they are, events with time and level", async () => {

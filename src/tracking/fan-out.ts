@@ -69,6 +69,7 @@ export function createFanOut(trackers: readonly NamedTracker[], options: FanOutO
   return {
     metrics: (row) => forward((tracker) => tracker.metrics(row)),
     samples: (rows) => forward((tracker) => tracker.samples(rows)),
+    histograms: (step, values) => forward((tracker) => tracker.histograms?.(step, values)),
     event(event) {
       // One time for all who write it down.
       const stamped = { time: new Date().toISOString(), ...event };

@@ -3,9 +3,13 @@
  * frames: length (uint64), masked CRC-32C of the length, data, masked CRC-32C of the data, all little-endian.
  */
 
+import type { Histogram } from "./histogram.ts";
+import { bytesField, doubleField, floatField, integerField, textField } from "./protobuf.ts";
+
 export type EventValue =
   | { tag: string; scalar: number }
   | { tag: string; text: string }
+  | { tag: string; histogram: Histogram }
   /** A message of the hparams plugin, which lives in the metadata alone. */
   | { tag: string; hparams: Uint8Array };
 
@@ -46,43 +50,6 @@ export function frameRecord(data: Uint8Array): Uint8Array {
   return frame;
 }
 
-function varint(value: number): Buffer {
-  const bytes: number[] = [];
-  let rest = BigInt.asUintN(64, BigInt(Math.trunc(value)));
-  while (rest > 127n) {
-    bytes.push(Number(rest & 127n) | 128);
-    rest >>= 7n;
-  }
-  bytes.push(Number(rest));
-  return Buffer.from(bytes);
-}
-
-const key = (field: number, wireType: number): Buffer => varint((field << 3) | wireType);
-
-function bytesField(field: number, bytes: Uint8Array): Buffer {
-  return Buffer.concat([key(field, 2), varint(bytes.length), bytes]);
-}
-
-function textField(field: number, text: string): Buffer {
-  return bytesField(field, Buffer.from(text, "utf8"));
-}
-
-function integerField(field: number, value: number): Buffer {
-  return Buffer.concat([key(field, 0), varint(value)]);
-}
-
-function doubleField(field: number, value: number): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeDoubleLE(value);
-  return Buffer.concat([key(field, 1), bytes]);
-}
-
-function floatField(field: number, value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeFloatLE(value);
-  return Buffer.concat([key(field, 5), bytes]);
-}
-
 /** SummaryMetadata with the plugin's name and content. */
 function pluginMetadata(plugin: string, content?: Uint8Array): Buffer {
   const parts = [textField(1, plugin)];
@@ -94,6 +61,18 @@ function encodeValue(value: EventValue): Buffer {
   const tag = textField(1, value.tag);
   if ("scalar" in value) return Buffer.concat([tag, floatField(2, value.scalar)]);
   if ("hparams" in value) return Buffer.concat([tag, pluginMetadata("hparams", value.hparams)]);
+  if ("histogram" in value) {
+    // TensorProto: dtype DT_DOUBLE = 2, shape [n, 3], tensor_content: left edge, right edge and count of each bin.
+    const { edges, counts } = value.histogram;
+    const dimensions = [counts.length, 3].map((size) => bytesField(2, integerField(1, size)));
+    const content = Float64Array.from(counts.flatMap((count, i) => [edges[i]!, edges[i + 1]!, count]));
+    const tensor = Buffer.concat([
+      integerField(1, 2),
+      bytesField(2, Buffer.concat(dimensions)),
+      bytesField(4, Buffer.from(content.buffer)),
+    ]);
+    return Buffer.concat([tag, bytesField(8, tensor), pluginMetadata("histograms")]);
+  }
   // TensorProto: dtype DT_STRING = 7, shape [1], string_val.
   const shape = bytesField(2, bytesField(2, integerField(1, 1)));
   const tensor = Buffer.concat([integerField(1, 7), shape, textField(8, value.text)]);

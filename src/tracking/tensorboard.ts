@@ -1,8 +1,14 @@
-/** TensorBoard event files: `tensorboard --logdir OUTPUT_DIR` shows scalars, samples as text, and the recipe as hyper-parameters. */
+/**
+ * TensorBoard event files: `tensorboard --logdir OUTPUT_DIR` shows scalars, samples as text, histograms, and the recipe as
+ * hyper-parameters.
+ */
 
 import { closeSync, fsyncSync, mkdirSync, openSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { createHistogram } from "./histogram.ts";
+import { nameMetric } from "./metric-names.ts";
+import { collectSampleNumbers } from "./sample-table.ts";
 import {
   encodeEvent,
   encodeSessionEnd,
@@ -17,16 +23,15 @@ import type { SampleRow, Tracker } from "./tracker.ts";
 export type TensorBoardOptions = {
   /** The run's folder; the files go into `runs/` in it. */
   folder: string;
+  /** The files' folder itself, where it is another one. */
+  logFolder?: string;
   config: { readonly [key: string]: unknown };
   /** Milliseconds since 1970; for tests. */
   now?: () => number;
 };
 
-/** Transformers' names: `loss` becomes train/loss, `eval_loss` eval/loss. */
-function nameTag(metric: string): string {
-  if (metric.startsWith("eval_")) return `eval/${metric.slice(5)}`;
-  return `train/${metric}`;
-}
+/** A step's samples are counted where they are enough for a picture. */
+const fewestForHistogram = 16;
 
 function formatSamples(rows: readonly SampleRow[]): string {
   const escape = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", "<br>");
@@ -47,7 +52,7 @@ function selectHyperParameters(config: { readonly [key: string]: unknown }): { [
 
 export function createTensorBoardTracker(options: TensorBoardOptions): Tracker {
   const now = options.now ?? Date.now;
-  const folder = join(options.folder, "runs");
+  const folder = options.logFolder ?? join(options.folder, "runs");
   mkdirSync(folder, { recursive: true });
   const milliseconds = String(now() % 1000).padStart(3, "0");
   const name = `events.out.tfevents.${Math.floor(now() / 1000)}.${hostname()}.${process.pid}.${milliseconds}`;
@@ -64,18 +69,30 @@ export function createTensorBoardTracker(options: TensorBoardOptions): Tracker {
     values: [{ tag: "_hparams_/session_start_info", hparams: encodeSessionStart(selectHyperParameters(options.config), now() / 1000) }],
   });
 
+  function writeHistograms(step: number, numbers: { readonly [name: string]: readonly number[] }): void {
+    const values: EventValue[] = [];
+    for (const [name, list] of Object.entries(numbers)) {
+      const histogram = createHistogram(list);
+      if (histogram !== undefined) values.push({ tag: `histograms/${name}`, histogram });
+    }
+    if (values.length > 0) write({ step, values });
+  }
+
   return {
     metrics(row) {
       const values: EventValue[] = [];
       for (const [metric, scalar] of Object.entries(row)) {
-        if (metric !== "step" && typeof scalar === "number") values.push({ tag: nameTag(metric), scalar });
+        if (metric !== "step" && typeof scalar === "number") values.push({ tag: nameMetric(metric), scalar });
       }
       if (values.length > 0) write({ step: row.step, values });
     },
     samples(rows) {
       const first = rows[0];
-      if (first !== undefined) write({ step: first.step, values: [{ tag: "samples/text_summary", text: formatSamples(rows) }] });
+      if (first === undefined) return;
+      write({ step: first.step, values: [{ tag: "samples/text_summary", text: formatSamples(rows) }] });
+      if (rows.length >= fewestForHistogram) writeHistograms(first.step, collectSampleNumbers(rows));
     },
+    histograms: writeHistograms,
     event(event) {
       const step = event["step"];
       if (event.code === "run/resumed" && typeof step === "number") write({ step: step + 1, purge: true });

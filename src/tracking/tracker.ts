@@ -15,6 +15,8 @@ export type Progress = { stage: string; done: number; total?: number; unit?: str
 export interface Tracker {
   metrics(row: MetricsRow): void;
   samples(rows: readonly SampleRow[]): void;
+  /** Numbers whose spread is worth seeing, by name: the scores of a step's completions, say. */
+  histograms?(step: number, values: { readonly [name: string]: readonly number[] }): void;
   event(event: RunEvent): void;
   progress(progress: Progress): void;
   /** Everything is written and synced when this resolves. */

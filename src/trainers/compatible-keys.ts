@@ -38,9 +38,9 @@ export const ignoredKeys: ReadonlySet<string> = new Set(
   activation_offloading optim_args trust_remote_code
   push_to_hub hub_token hub_private_repo hub_model_id hub_strategy hub_always_push hub_revision
   push_to_hub_model_id push_to_hub_organization push_to_hub_token
-  log_level log_level_replica log_on_each_node logging_dir logging_nan_inf_filter disable_tqdm
+  log_level log_level_replica log_on_each_node logging_nan_inf_filter disable_tqdm
   include_num_input_tokens_seen include_tokens_per_second include_for_metrics include_inputs_for_metrics
-  project trackio_space_id trackio_bucket_id trackio_static_space_id
+  trackio_bucket_id trackio_static_space_id
   prediction_loss_only eval_do_concat_batches eval_use_gather_object eval_accumulation_steps batch_eval_metrics
   save_on_each_node save_safetensors enable_jit_checkpoint restore_callback_states_from_checkpoint past_index
   full_determinism skip_memory_metrics debug do_train do_eval do_predict use_legacy_prediction_loop exp_name

@@ -56,10 +56,10 @@ const datasetsSchema = z.array(datasetSchema).superRefine((datasets, context) =>
   }
 });
 
-/** Loggers of Transformers' `report_to`; only the ones in `AVAILABLE_TRACKERS` of tracking/ do something yet. */
+/** Trackers of Transformers' `report_to`; for the ones that tracking/ does not have, a run says so and goes on. */
 const report = z.preprocess(
   (value) => {
-    const names = value === null || value === "none" ? [] : value === "all" ? ["tensorboard"] : value;
+    const names = value === null || value === "none" ? [] : value === "all" ? ["tensorboard", "wandb", "trackio", "mlflow"] : value;
     const list = typeof names === "string" ? [names] : names;
     return Array.isArray(list) ? list.filter((name) => name !== "none") : list;
   },
@@ -129,8 +129,14 @@ export function createTrainingArguments(defaults: SharedDefaults) {
       report,
       [],
       "none, all, a tracker's name or a list of them",
-      "Trackers besides the files in output_dir: tensorboard.",
+      "Trackers besides the files in output_dir: tensorboard, wandb, trackio, mlflow.",
     ),
+    project: textField(
+      "huggingface",
+      "Project of the run in W&B and Trackio, experiment in MLflow; the default leaves it to their own variables.",
+    ),
+    trackio_space_id: optionalTextField("A Space on the hub, owner/name, that runs Trackio; absent: its local folder."),
+    logging_dir: optionalTextField("Folder of TensorBoard's files; absent: runs/ in output_dir."),
     seed: integerField(42, "Seed of every random number of the run.", { min: 0, max: 4294967295 }),
     data_seed: optionalIntegerField(null, "Seed of the data's order; absent: seed.", { min: 0, max: 4294967295 }),
 

@@ -14,8 +14,8 @@ const code = ["trainers", "self-play", "recipes", "cli", "data"]
 
 /** Accepted for TRL's sake, and said to mean nothing in their own help. */
 const meaningless = new Set(["dtype", "disable_dropout"]);
-/** Trackers are given the whole config, and show it. */
-const shown = new Set(["run_name"]);
+/** Trackers are given the whole config; tracking/report-to.ts reads these. */
+const shown = new Set(["run_name", "project", "trackio_space_id", "logging_dir"]);
 
 test.each(Object.keys(configSchemas) as Method[])("%s", (method) => {
   const keys = Object.keys(configSchemas[method].shape);
