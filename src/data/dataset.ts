@@ -1,6 +1,8 @@
 import { findDatasetFiles, type HubOptions } from "./dataset-files.ts";
 import { type DatasetSpec, nameTask, selectColumns, sliceSplit } from "./dataset-spec.ts";
 import { concatRows, createMemoryRows, type IndexedRows } from "./indexed-rows.ts";
+import { expandStudioExport } from "./label-studio/expand-studio.ts";
+import { expandLabels } from "./labels/expand-labels.ts";
 import { DEFAULT_MEMORY_LIMIT, inferFormat, loadFile } from "./load-file.ts";
 import { type Dataset, type DatasetPart, mixDatasets } from "./mixture.ts";
 import type { Row } from "./row.ts";
@@ -40,14 +42,13 @@ export async function loadDataset(specs: DatasetSpec | readonly DatasetSpec[], o
       for (const file of files) {
         // `path: json` reads arrays and lines; a name that says lines gets the lines' better error messages
         const known = format === "json" && inferFormat(file) === "jsonl" ? "jsonl" : format;
-        loaded.push(
-          await loadFile(file, {
-            memory,
-            sampleBy,
-            ...(known ? { format: known } : {}),
-            ...(options.tempDir ? { tempDir: options.tempDir } : {}),
-          }),
-        );
+        const fileRows = await loadFile(file, {
+          memory,
+          sampleBy,
+          ...(known ? { format: known } : {}),
+          ...(options.tempDir ? { tempDir: options.tempDir } : {}),
+        });
+        loaded.push(await expandStudioExport(await expandLabels(fileRows, file), file));
       }
       let rows = sliceSplit(concatRows(loaded), spec.split ?? "train");
       if (spec.columns) rows = await selectColumns(rows, spec.columns);

@@ -15,6 +15,12 @@ export type {
 } from "./formats/example.ts";
 export { splitSharedPrompt } from "./formats/implicit-prompt.ts";
 export { concatRows, createMemoryRows, type IndexedRows, mapRows, selectRows } from "./indexed-rows.ts";
+export { keyOfTask, selectCurrentLabels } from "./labels/current-labels.ts";
+export { type LabelPairsOptions, makeLabelPairs, type PairRow } from "./labels/label-pairs.ts";
+export { isLabelRow, isRanking, type LabelCandidate, type LabelChoice, type LabelRow, parseLabelRow } from "./labels/label-row.ts";
+export { listPreferences, type Preference, type RankedPairs } from "./labels/preferences.ts";
+export type { SideNames } from "./label-studio/studio-results.ts";
+export { type ReadStudioOptions, readStudioTask, type StudioLabel } from "./label-studio/studio-task.ts";
 export { type FileFormat, loadFile, type LoadFileOptions } from "./load-file.ts";
 export { type Batch, createLoader, type Loader, type LoaderCursor, type LoaderOptions } from "./loader.ts";
 export { type Dataset, type DatasetPart, mixDatasets, selectDataset, splitDataset } from "./mixture.ts";

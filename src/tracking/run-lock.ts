@@ -2,7 +2,7 @@
 
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { SparError } from "../internal/errors.ts";
 
 export const lockFileName = ".spar-lock";
@@ -58,14 +58,36 @@ function readLock(path: string): string | undefined {
  * @throws SparError `run/locked` while another live process holds it.
  */
 export function acquireRunLock(folder: string): RunLock {
-  const path = join(folder, lockFileName);
+  return acquireLock(join(folder, lockFileName), {
+    code: "run/locked",
+    name: folder,
+    notWritable: "run/folder-not-writable",
+    does: "runs in it",
+    another: "choose another output_dir",
+  });
+}
+
+export interface LockTexts {
+  readonly code: string;
+  /** What is held, for messages. */
+  readonly name: string;
+  /** What its owner does: `runs in it`. */
+  readonly does: string;
+  /** The code where the lock file cannot be written. */
+  readonly notWritable: string;
+  /** What else the user can do: `choose another output_dir`. */
+  readonly another: string;
+}
+
+/** The same for whatever a lock file at `path` stands for. */
+export function acquireLock(path: string, { code, name, notWritable, does, another }: LockTexts): RunLock {
   const own = `${path}-${process.pid}-${Math.random().toString(36).slice(2)}`;
   const content = JSON.stringify({ pid: process.pid, host: hostname(), born: readBirth(process.pid), token: own.slice(path.length + 1) });
   try {
     writeFileSync(own, content);
   } catch (cause) {
-    throw new SparError("run/folder-not-writable", `cannot write into ${folder}: ${(cause as Error).message}`, {
-      hint: "Choose an output_dir that this user may write to, or free some space.",
+    throw new SparError(notWritable, `cannot write into ${dirname(path)}: ${(cause as Error).message}`, {
+      hint: `Free some space, or ${another} where this user may write.`,
       cause,
     });
   }
@@ -93,8 +115,8 @@ export function acquireRunLock(folder: string): RunLock {
       const owner = parseOwner(held);
       if (owner !== undefined && isAlive(owner)) {
         const where = owner.host === hostname() ? "" : ` on ${owner.host}`;
-        throw new SparError("run/locked", `${folder} is in use: process ${owner.pid}${where} runs in it`, {
-          hint: `Wait for it, stop it, or choose another output_dir. If it is surely gone, delete ${path}.`,
+        throw new SparError(code, `${name} is in use: process ${owner.pid}${where} ${does}`, {
+          hint: `Wait for it, stop it, or ${another}. If it is surely gone, delete ${path}.`,
         });
       }
       // Set the dead owner's file aside; should another process have been faster, its lock is put back.
@@ -113,7 +135,7 @@ export function acquireRunLock(folder: string): RunLock {
       }
       rmSync(aside, { force: true });
     }
-    throw new SparError("run/locked", `${folder} is in use: its lock changed hands while it was taken`, { hint: "Try again." });
+    throw new SparError(code, `${name} is in use: its lock changed hands while it was taken`, { hint: "Try again." });
   } finally {
     rmSync(own, { force: true });
   }

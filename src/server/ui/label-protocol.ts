@@ -79,7 +79,7 @@ export interface NextRequest {
   readonly tab: string;
   /** Ids of tasks that the tab holds already: their lease is renewed, and they do not come again. */
   readonly held: readonly string[];
-  /** How many more to hand out, at most 10. */
+  /** How many more to hand out, at most 10; 0 only renews the leases, which end after 5 minutes. */
   readonly count: number;
 }
 
@@ -89,6 +89,7 @@ export interface NextAnswer {
 }
 
 export interface ShownTask {
+  /** Not the task's id alone: it also says, to the server, which answer is shown where. To be sent back as it came. */
   readonly id: string;
   readonly prompt: string | readonly ShownMessage[];
   /** As displayed: left first. */
@@ -129,7 +130,11 @@ export interface SubmitAnswer {
   /** Ids that are on disk now, those that were there already included. */
   readonly saved: readonly string[];
   /** `already-labelled`: the same annotator did it in another tab. */
-  readonly refused: readonly { readonly id: string; readonly code: "already-labelled" | "unknown-task" | "invalid"; readonly message: string }[];
+  readonly refused: readonly {
+    readonly id: string;
+    readonly code: "already-labelled" | "unknown-task" | "invalid";
+    readonly message: string;
+  }[];
   readonly progress: Progress;
 }
 
@@ -158,8 +163,15 @@ export interface Agreement {
   readonly rawWithoutTies: number | null;
   /** Nominal, over all annotators, missing labels allowed. */
   readonly krippendorffAlpha: number | null;
+  readonly krippendorffAlphaWithoutTies: number | null;
   /** Each two annotators with tasks in common. */
-  readonly cohen: readonly { readonly a: string; readonly b: string; readonly tasks: number; readonly raw: number; readonly kappa: number | null }[];
+  readonly cohen: readonly {
+    readonly a: string;
+    readonly b: string;
+    readonly tasks: number;
+    readonly raw: number;
+    readonly kappa: number | null;
+  }[];
 }
 
 export interface Bias {
