@@ -1,0 +1,3 @@
+export default function Room(_: { route: string }) {
+  return <p>…</p>;
+}
