@@ -33,12 +33,16 @@ export const commands: { readonly [name: string]: Entry } = {
   serve: { summary: "answer programs by OpenAI's protocol with a model", load: () => import("./commands/serve.ts") },
   eval: { summary: "measure a model, set it against another, or compare results", load: () => import("./commands/eval.ts") },
   judge: { summary: "grade or compare answers, or measure a judge against people", load: () => import("./commands/judge.ts") },
+  "label-studio": {
+    summary: "exchange tasks and labels with Label Studio, or label there beforehand with a reward model",
+    load: () => import("./commands/label-studio.ts"),
+  },
   doctor: { summary: "test this machine, or a recipe before it is run", load: () => import("./commands/doctor.ts") },
 };
 
 /** Named in spar's interface, and not there yet. */
 export const plannedCommands: ReadonlySet<string> = new Set(
-  "grpo rloo kto orpo cpo online-dpo raft label label-studio ui export submit".split(" "),
+  "grpo rloo kto orpo cpo online-dpo raft label ui export submit".split(" "),
 );
 
 /** The text of `spar --help`. */

@@ -3,6 +3,7 @@ export { findLocalFiles } from "./dataset-files.ts";
 export type { DatasetSpec } from "./dataset-spec.ts";
 export { makeEpochOrder, type SamplingStrategy } from "./epoch-order.ts";
 export { detectFormat, type DetectedFormat, EXPECTED_COLUMNS, type FormatOptions } from "./formats/detect-format.ts";
+export { makeTaskPrompt } from "./formats/label-studio.ts";
 export type {
   Content,
   ExampleFor,
@@ -19,6 +20,7 @@ export { keyOfTask, selectCurrentLabels } from "./labels/current-labels.ts";
 export { type LabelPairsOptions, makeLabelPairs, type PairRow } from "./labels/label-pairs.ts";
 export { isLabelRow, isRanking, type LabelCandidate, type LabelChoice, type LabelRow, parseLabelRow } from "./labels/label-row.ts";
 export { listPreferences, type Preference, type RankedPairs } from "./labels/preferences.ts";
+export { loadStudioExport } from "./label-studio/expand-studio.ts";
 export type { SideNames } from "./label-studio/studio-results.ts";
 export { type ReadStudioOptions, readStudioTask, type StudioLabel } from "./label-studio/studio-task.ts";
 export { type FileFormat, loadFile, type LoadFileOptions } from "./load-file.ts";

@@ -19,3 +19,12 @@ export { type LabelFileOptions, nameProject, openLabelFile } from "./open-label-
 export { createPairsWriter, type PairsWriter } from "./pairs-file.ts";
 export { drawSides } from "./sides.ts";
 export { type LabelTask, parseTaskRow, taskColumns } from "./task.ts";
+export { checkLabelsFile, nameLabelFiles, pullProject, readStudioStatus } from "./label-studio/pull-project.ts";
+export { writeText, writeWhole } from "./label-studio/pull-state.ts";
+export { pullTasks } from "./label-studio/pull-tasks.ts";
+export { pushTasks } from "./label-studio/push-tasks.ts";
+export { createStudioClient, type StudioClient } from "./label-studio/studio-client.ts";
+export { findStudioMode, readRatingMax, readSideNames, renderStudioConfig } from "./label-studio/studio-config.ts";
+export { readStudioLabels, type StudioSummary } from "./label-studio/studio-labels.ts";
+export { openStudioProject } from "./label-studio/studio-project.ts";
+export { makeStudioTasks } from "./label-studio/studio-tasks.ts";

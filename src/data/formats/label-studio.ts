@@ -1,81 +1,49 @@
+import { isStudioTask, readStudioData, readStudioTask } from "../label-studio/studio-task.ts";
+import { listPreferences } from "../labels/preferences.ts";
 import { isRow, type Row } from "../row.ts";
-import type { Content } from "./example.ts";
-import { readFilledText, readText, RowLeftOut, RowProblem } from "./read-values.ts";
+import type { Content, Message } from "./example.ts";
+import { readFilledText, RowLeftOut } from "./read-values.ts";
 
 /**
  * Tasks of a Label Studio JSON export in which people chose between two answers (its Pairwise tag):
  * `{data: {prompt, answer1, answer2}, annotations: [{was_cancelled, result: [{type: "pairwise", value: {selected: "left" | "right"}}]}]}`.
  */
 export function isLabelStudioTask(row: Row): boolean {
-  const { data, annotations } = row;
-  return isRow(data) && typeof data["prompt"] === "string" && Array.isArray(annotations) && findAnswerColumns(data) !== undefined;
-}
-
-/** The question as a text that ends in a line break, after which the answer begins; with a chat template one user turn. */
-export function makeTaskPrompt(row: Row, chat: boolean): Content {
-  const prompt = readFilledText(readData(row), "prompt");
-  if (chat) return [{ role: "user", content: prompt }];
-  return /\s$/.test(prompt) ? prompt : `${prompt}\n`;
+  return isStudioTask(row);
 }
 
 /**
- * The answer that most annotators chose, and the other.
+ * The question as a text that ends in a line break, after which the answer begins, unless the task says that its answers continue it
+ * (`meta.continues`, of completions that begin with a space); with a chat template one user turn, or the conversation that the task was
+ * made of.
+ */
+export function makeTaskPrompt(row: Row, chat: boolean): Content {
+  const prompt = readFilledText(readStudioData(row), "prompt");
+  const conversation = isRow(row["meta"]) ? row["meta"]["prompt"] : undefined;
+  if (chat && Array.isArray(conversation)) return conversation as Message[];
+  if (chat) return [{ role: "user", content: prompt }];
+  const continues = isRow(row["meta"]) && row["meta"]["continues"] === true;
+  return continues || /\s$/.test(prompt) ? prompt : `${prompt}\n`;
+}
+
+/**
+ * The answer that most annotators chose, and the other; ties and "both bad" are votes for neither.
  * @throws {RowLeftOut} where nobody chose, or as many the one as the other, or there is no difference
  */
 export function makeTaskAnswers(row: Row, chat: boolean): { chosen: Content; rejected: Content } {
-  const data = readData(row);
-  const columns = findAnswerColumns(data);
-  if (columns === undefined) throw new RowProblem("expected two answers (answer1, answer2) in data");
-  const votes = countVotes(row);
-  if (votes.left + votes.right === 0) throw new RowLeftOut("without a choice between the answers");
-  if (votes.left === votes.right) throw new RowLeftOut("annotators are divided");
+  const { candidates, labels } = readStudioTask(row);
+  const votes = { first: 0, second: 0, tie: 0 };
+  for (const label of labels) for (const { verdict } of listPreferences(label)) votes[verdict]++;
+  if (votes.first + votes.second === 0)
+    throw new RowLeftOut(votes.tie > 0 ? "a tie, or both answers bad" : "without a choice between the answers");
+  if (votes.first === votes.second || Math.max(votes.first, votes.second) <= votes.tie) throw new RowLeftOut("annotators are divided");
   // An empty answer is one too: a model that ended at once.
-  const [first, second] = columns.map((column) => readText(data, column)) as [string, string];
-  if (first === second) throw new RowLeftOut("both answers are the same");
-  const [left, right] = [makeAnswer(first, chat), makeAnswer(second, chat)];
-  return votes.left > votes.right ? { chosen: left, rejected: right } : { chosen: right, rejected: left };
+  const [a, b] = candidates.map(({ text }) => text);
+  if (a === b) throw new RowLeftOut("both answers are the same");
+  const [first, second] = [makeAnswer(a, chat), makeAnswer(b, chat)];
+  return votes.first > votes.second ? { chosen: first, rejected: second } : { chosen: second, rejected: first };
 }
 
 function makeAnswer(text: string, chat: boolean): Content {
   return chat ? [{ role: "assistant", content: text }] : text;
-}
-
-function readData(row: Row): Row {
-  if (!isRow(row["data"])) throw new RowProblem("expected a task with data {prompt, answer1, answer2}");
-  return row["data"];
-}
-
-/** `answer1` and `answer2`, or whatever two text columns differ only in their last 1 and 2. */
-function findAnswerColumns(data: Row): [string, string] | undefined {
-  for (const left of Object.keys(data)) {
-    if (!left.endsWith("1")) continue;
-    const right = `${left.slice(0, -1)}2`;
-    if (typeof data[left] === "string" && typeof data[right] === "string") return [left, right];
-  }
-  return undefined;
-}
-
-/** A vote an annotation that was submitted; one that contradicts itself has none. */
-function countVotes(row: Row): { left: number; right: number } {
-  const annotations = row["annotations"];
-  if (!Array.isArray(annotations)) throw new RowProblem("expected a list of annotations");
-  const votes = { left: 0, right: 0 };
-  for (const annotation of annotations as unknown[]) {
-    if (!isRow(annotation)) throw new RowProblem("expected annotations of the form {was_cancelled, result}");
-    if (annotation["was_cancelled"] === true || !Array.isArray(annotation["result"])) continue;
-    const sides = new Set((annotation["result"] as unknown[]).filter(isPairwise).map(readSide));
-    const [side] = sides;
-    if (sides.size === 1 && side !== undefined) votes[side]++;
-  }
-  return votes;
-}
-
-function isPairwise(result: unknown): result is Row {
-  return isRow(result) && result["type"] === "pairwise";
-}
-
-function readSide(result: Row): "left" | "right" {
-  const side = isRow(result["value"]) ? readText(result["value"], "selected") : "";
-  if (side === "left" || side === "right") return side;
-  throw new RowProblem(`expected left or right as the selected side, found ${JSON.stringify(side)}`);
 }
