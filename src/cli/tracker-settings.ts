@@ -62,8 +62,11 @@ function defined<T extends object>(values: T): { [K in keyof T]?: Exclude<T[K], 
   return Object.fromEntries(entries) as { [K in keyof T]?: Exclude<T[K], undefined> };
 }
 
-/** `needed` are the trackers of the run: a key that nobody asked for is not looked for. */
-export function gatherTrackerSettings(env: Environment, needed: readonly string[]): TrackerSettings {
+/**
+ * `needed` are the trackers of the run: a key that nobody asked for is not looked for. `hubToken` is for Trackio on a Space
+ * of the hub.
+ */
+export function gatherTrackerSettings(env: Environment, needed: readonly string[], hubToken?: string): TrackerSettings {
   const settings: TrackerSettings = {};
   const isTrue = (name: string): boolean => /^(1|true|yes|on)$/i.test(env[name] ?? "");
   if (needed.includes("tensorboard")) settings.tensorboard = defined({ folder: env["TENSORBOARD_LOGGING_DIR"] });
@@ -97,7 +100,7 @@ export function gatherTrackerSettings(env: Environment, needed: readonly string[
       serverUrl: env["TRACKIO_SERVER_URL"],
       spaceId: env["TRACKIO_SPACE_ID"],
       writeToken: env["TRACKIO_WRITE_TOKEN"],
-      hubToken: env["HF_TOKEN"],
+      hubToken,
     });
   }
   if (needed.includes("mlflow")) {

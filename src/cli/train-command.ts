@@ -108,8 +108,11 @@ export async function runTrainCommand(command: TrainCommand, args: string[], io:
   if (io.json) trackers.push({ name: "json", tracker: createJsonLinesTracker(io.row) });
   const { gatherTrackerSettings } = await import("./tracker-settings.ts");
   // After the recipe's `env` has been taken over.
-  const trackerSettings = gatherTrackerSettings(process.env, recipe.config.report_to);
-  const outcome = await runRecipe(recipe, { version: readVersion(), signal: io.signal, trackers, trackerSettings });
+  const { readHubSettings } = await import("../hub/index.ts");
+  const hubToken = recipe.config.report_to.includes("trackio") ? (await readHubSettings()).token : undefined;
+  const trackerSettings = gatherTrackerSettings(process.env, recipe.config.report_to, hubToken);
+  const labelStudioToken = process.env["LABEL_STUDIO_API_KEY"];
+  const outcome = await runRecipe(recipe, { version: readVersion(), signal: io.signal, trackers, trackerSettings, labelStudioToken });
   if (outcome.status === "stopped") {
     // That it stopped, where, and what it saved was an event of the run.
     throw new InterruptedError(`To go on: ${describeContinuation(command, args)}`);

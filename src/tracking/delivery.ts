@@ -42,6 +42,9 @@ export interface Delivery<Item> {
   close(): Promise<number>;
 }
 
+/** Single rows refused one after another, until that is taken for a refusal of all. */
+const mostRefused = 20;
+
 export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<Item> {
   const { name, report } = options;
   const interval = options.interval ?? 2000;
@@ -56,6 +59,7 @@ export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<I
   let failures = 0;
   let denied = false;
   let refused = 0;
+  let refusedInRow = 0;
   let closing = false;
   let diskFull = false;
   let timer: NodeJS.Timeout | undefined;
@@ -98,6 +102,7 @@ export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<I
   async function sendBatch(batch: readonly Item[]): Promise<void> {
     try {
       await options.send(batch, abort.signal);
+      refusedInRow = 0;
     } catch (error) {
       if (!(error instanceof DeliveryError) || error.failure !== "refused") throw error;
       if (batch.length > 1) {
@@ -108,6 +113,8 @@ export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<I
         return;
       }
       refused++;
+      // It is not the rows, then.
+      if (++refusedInRow >= mostRefused) throw new DeliveryError("denied", error.message, { cause: error });
       sayOnce("tracking/refused", "warning", `tracker ${name} does not take a row, which is left out: ${error.message}`);
     }
   }
@@ -180,10 +187,11 @@ export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<I
     try {
       await running;
       // Where it could not be reached before, it gets one chance more, not the whole time.
-      const attempts = denied ? 0 : failures > 0 ? 1 : 3;
+      const attempts = denied ? 0 : failures > 0 ? 1 : 2;
       for (let attempt = 0; attempt < attempts && (queue.length > 0 || unsent.count > 0); attempt++) {
-        if (attempt > 0) await new Promise((resolve) => setTimeout(resolve, Math.min(retry.first, Math.max(0, deadline - Date.now()))));
-        if (abort.signal.aborted) break;
+        if (abort.signal.aborted || (attempt > 0 && denied)) break;
+        if (attempt > 0)
+          await new Promise((resolve) => setTimeout(resolve, Math.min(retry.first, 500, Math.max(0, deadline - Date.now()))));
         await work();
       }
     } finally {

@@ -55,8 +55,11 @@ export function openUnsentFile(path: string): UnsentFile {
       total += lines.length;
       lines = [];
     }
-    // What a killed writer left of its last line is no row; the next one begins on a line of its own.
-    if (rest.length > 0) appendText("\n");
+    // What a killed writer left of its last line is no row, but is passed over like one; the next has a line of its own.
+    if (rest.length > 0) {
+      appendText("\n");
+      total++;
+    }
     position = 0;
     rest = Buffer.alloc(0);
     return total;

@@ -159,6 +159,10 @@ async function train(
               score: sample.score,
             })),
           );
+          tracker.histograms?.(update, {
+            score: samples.map((sample) => sample.score),
+            completion_length: samples.map((sample) => sample.completionIds.length),
+          });
         }
         const klCoef = controller.coefficient;
         controller.update(metrics["objective/kl"], batchSize);
