@@ -27,6 +27,14 @@ export type HubOptions = Pick<ResolveOptions, "onProgress" | "settings">;
 export async function findDatasetFiles(spec: DatasetSpec, baseDir: string, hub: HubOptions = {}): Promise<DatasetFiles> {
   const local = await findLocalFiles(spec, baseDir);
   if (local !== undefined) return local;
+  if (spec.path === "label-studio" && spec.url !== undefined)
+    throw new SparError(
+      "data/label-studio",
+      `reading data: the Label Studio project ${spec.project} at ${spec.url} is read when a run begins, and only then`,
+      {
+        hint: "To look at its labels before, pull them: spar label-studio pull; then datasets: [{path: json, data_files: pairs.jsonl}].",
+      },
+    );
   const { resolveDataset } = await import("../hub/index.ts");
   const { files } = await resolveDataset(spec.path, {
     ...hub,
@@ -42,6 +50,8 @@ export async function findLocalFiles(spec: DatasetSpec, baseDir = "."): Promise<
   const place = (path: string) => (isAbsolute(path) || baseDir === "." ? path : join(baseDir, path));
   const format = BUILDERS[spec.path];
   const local = await stat(place(spec.path)).catch(() => undefined);
+  // A run puts the file that it pulls in its place; until then there is nothing to look at.
+  if (spec.path === "label-studio" && spec.url !== undefined) return undefined;
   if (format && !local?.isFile()) {
     const patterns = chooseSplitFiles(spec) ?? (spec.data_dir ? [spec.data_dir] : undefined);
     if (!patterns) {

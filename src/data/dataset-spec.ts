@@ -25,6 +25,9 @@ export type DatasetSpec = {
   sample_by?: TextSampling | null;
   /** Name for evaluation by task; default: from the path. */
   task?: string | null;
+  /** Of path `label-studio`, which a run replaces by the file that it pulls: address and project. */
+  url?: string | undefined;
+  project?: string | number | undefined;
 };
 
 /** A task name that people recognise, unique among `taken`. */

@@ -31,7 +31,7 @@ export type { PreparedRows, PrepareOptions } from "./prepare.ts";
 export { preparePairs, type PreparePairsOptions, prepareUnpaired } from "./prepare-pairs.ts";
 export { preparePrompts } from "./prepare-prompts.ts";
 export { packPreparedTexts, prepareTexts, type PrepareTextsOptions } from "./prepare-texts.ts";
-export { formatPlace, type Row, type RowPlace } from "./row.ts";
+export { formatPlace, isRow, type Row, type RowPlace } from "./row.ts";
 export { createTokeniseContext, type DataTokenizer, type EventSink, type TokeniseContext } from "./tokenise-content.ts";
 export { type TokenizedCompletion, type TokenizedPair, tokenisePair, tokeniseUnpaired } from "./tokenise-pair.ts";
 export { tokenisePrompt, type TokenizedPrompt } from "./tokenise-prompt.ts";

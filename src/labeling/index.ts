@@ -25,6 +25,7 @@ export { pullTasks } from "./label-studio/pull-tasks.ts";
 export { pushTasks } from "./label-studio/push-tasks.ts";
 export { createStudioClient, type StudioClient } from "./label-studio/studio-client.ts";
 export { findStudioMode, readRatingMax, readSideNames, renderStudioConfig } from "./label-studio/studio-config.ts";
+export { saveStudioDataset, type StudioDataset } from "./label-studio/studio-dataset.ts";
 export { readStudioLabels, type StudioSummary } from "./label-studio/studio-labels.ts";
 export { openStudioProject } from "./label-studio/studio-project.ts";
 export { makeStudioTasks } from "./label-studio/studio-tasks.ts";

@@ -12,6 +12,7 @@ const ownFiles = new Set([
   "events.jsonl",
   "system.jsonl",
   "control",
+  "label-studio",
   "trackers",
 ]);
 

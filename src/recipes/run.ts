@@ -19,6 +19,7 @@ import {
 } from "../tracking/index.ts";
 import type { TrainingContext, TrainingOutcome } from "../trainers/configs.ts";
 import type { ResolvedRecipe } from "./load.ts";
+import { resolveStudioDatasets } from "./studio-datasets.ts";
 import { claimOutputDirectory, makeOutputDirectory, readLastMetrics } from "./output-directory.ts";
 
 /** Calls the training function of the recipe's method; nothing else of the run is touched. */
@@ -52,6 +53,8 @@ export type RunRecipeOptions = {
   trackerSettings?: TrackerSettings;
   /** The id of the run that this one is a stage of. */
   parent?: string;
+  /** Label Studio's, for data sets that are projects there. */
+  labelStudioToken?: string | undefined;
   /** Stands in for `trainMethod`. */
   train?: typeof trainMethod;
 };
@@ -154,7 +157,9 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
         const message = `the recipe is not that of the run that is resumed: ${changed.join(", ")} changed`;
         tracker.event({ code: "run/recipe-changed", level: "warning", message, keys: changed });
       }
-      const outcome = await (options.train ?? trainMethod)(recipe, {
+      const token = options.labelStudioToken;
+      const resolved = await resolveStudioDatasets(recipe, { token, resume: resume !== false, tracker, signal: options.signal });
+      const outcome = await (options.train ?? trainMethod)(resolved, {
         tracker,
         signal: options.signal,
         resume,

@@ -43,6 +43,9 @@ export const datasetSchema = z.strictObject({
   sample_by: z.enum(["line", "paragraph", "document"]).nullable().default(null),
   /** Its name where tasks are evaluated by themselves. */
   task: z.string().nullable().default(null),
+  /** Of path `label-studio`: its address, and the project's title or number. */
+  url: z.string().min(1).optional(),
+  project: z.union([z.string().min(1), z.number()]).optional(),
 });
 
 export const datasetKeys: readonly string[] = Object.keys(datasetSchema.shape);
@@ -50,6 +53,19 @@ export const datasetKeys: readonly string[] = Object.keys(datasetSchema.shape);
 export type DatasetArguments = z.output<typeof datasetSchema>;
 
 const datasetsSchema = z.array(datasetSchema).superRefine((datasets, context) => {
+  for (const [index, { path, url, project, data_files: files }] of datasets.entries()) {
+    const isStudio = path === "label-studio";
+    if (isStudio && (url === undefined || project === undefined))
+      context.addIssue({ code: "custom", path: [index], message: "expected url and project with path: label-studio" });
+    if (isStudio && files !== null)
+      context.addIssue({
+        code: "custom",
+        path: [index],
+        message: "expected no data_files with path: label-studio; an exported file is path: json",
+      });
+    if (!isStudio && (url !== undefined || project !== undefined))
+      context.addIssue({ code: "custom", path: [index], message: "url and project are for path: label-studio" });
+  }
   const weighted = datasets.filter((dataset) => dataset.fraction !== null).length;
   if (weighted !== 0 && weighted !== datasets.length) {
     context.addIssue({ code: "custom", message: "expected `fraction` on all datasets of the mixture or on none" });

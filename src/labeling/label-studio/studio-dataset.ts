@@ -1,0 +1,59 @@
+/** A project's labelled tasks as a file of a run's own, in the form of a JSON export. */
+
+import { isRow, type Row, type SideNames } from "../../data/index.ts";
+import { SparError } from "../../internal/errors.ts";
+import { writeWhole } from "./pull-state.ts";
+import { pullTasks } from "./pull-tasks.ts";
+import type { StudioClient } from "./studio-client.ts";
+import { readRatingMax, readSideNames } from "./studio-config.ts";
+import { openStudioProject, type StudioProject } from "./studio-project.ts";
+
+export interface StudioDataset {
+  readonly project: StudioProject;
+  readonly tasks: number;
+  /** Those in the file: with at least one annotation. */
+  readonly labelled: number;
+}
+
+/**
+ * Writes the tasks that have annotations, ordered by their numbers: the same project gives the same bytes.
+ * @throws SparError `label-studio/…`; `data/empty` where nobody has labelled anything
+ */
+export async function saveStudioDataset(client: StudioClient, name: string, path: string): Promise<StudioDataset> {
+  const project = await openStudioProject(client, name);
+  const { state } = await pullTasks(client, project);
+  const sides = readSideNames(project.config);
+  const ratingMax = readRatingMax(project.config);
+  const rows = [...state.tasks.values()].map(({ task }) => task);
+  const labelled = rows.filter(({ annotations }) => Array.isArray(annotations) && annotations.length > 0);
+  if (labelled.length === 0)
+    throw new SparError(
+      "data/empty",
+      `reading data: none of the ${rows.length} tasks of the Label Studio project ${JSON.stringify(project.title)} is labelled`,
+      {
+        hint: `Label some at ${client.url}/projects/${project.id}/data.`,
+      },
+    );
+  await writeWhole(
+    path,
+    labelled.map((task) => settleTask(task, sides, ratingMax)),
+  );
+  return { project, tasks: rows.length, labelled: labelled.length };
+}
+
+/** What only the project's configuration says goes into the task: names of sides, and the largest rating. */
+function settleTask(task: Row, sides: SideNames, ratingMax: number | undefined): Row {
+  const meta = isRow(task["meta"]) ? task["meta"] : {};
+  const annotations = (task["annotations"] as readonly Row[]).map((annotation) => ({
+    ...annotation,
+    result: (Array.isArray(annotation["result"]) ? (annotation["result"] as unknown[]) : []).map((result) => settleResult(result, sides)),
+  }));
+  return { ...task, meta: ratingMax === undefined || "rating_max" in meta ? meta : { ...meta, rating_max: ratingMax }, annotations };
+}
+
+function settleResult(result: unknown, { left, right }: SideNames): unknown {
+  if (!isRow(result) || result["type"] !== "pairwise" || !isRow(result["value"])) return result;
+  const { selected } = result["value"];
+  const side = left.includes(String(selected)) ? "left" : right.includes(String(selected)) ? "right" : selected;
+  return { ...result, value: { ...result["value"], selected: side } };
+}
