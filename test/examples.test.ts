@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { defaults as scratchDefaults, trainFromScratch, type Round } from "../examples/ppo-from-scratch.ts";
 import { runRLHF } from "../examples/rlhf.ts";
+import "./half-the-cores.mjs";
 import { root } from "./markdown-commands.ts";
 import { meanOf } from "./run-page.ts";
 

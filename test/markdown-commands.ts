@@ -11,6 +11,7 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, sy
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { childEnvironment } from "./child-environment.ts";
 
 export const root = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 
@@ -80,7 +81,7 @@ export function openScratchClone(env: Record<string, string> = {}): {
       new Promise((done, fail) => {
         const child = spawn("bash", ["-euo", "pipefail", "-c", command], {
           cwd: folder,
-          env: { ...process.env, NO_COLOR: "1", HF_HOME: join(folder, ".hf"), ...env, PATH: path },
+          env: { ...childEnvironment, NO_COLOR: "1", HF_HOME: join(folder, ".hf"), ...env, PATH: path },
           stdio: ["ignore", "pipe", "pipe"],
           timeout: timeoutMs,
         });

@@ -71,13 +71,13 @@ describe.skipIf(process.platform === "win32")("recipes/tiny", () => {
   afterAll(() => clone.remove());
 
   test("reward.yaml tells praise from blame", { timeout: 300_000 }, async () => {
-    const { code, output } = await clone.run("npx spar reward --config recipes/tiny/reward.yaml", 280_000);
+    const { code, output } = await clone.run("npx spar reward --config recipes/tiny/reward.yaml --num_train_epochs 1", 280_000);
     expect(code, output.slice(-4000)).toBe(0);
     expect(readCurve(join(clone.folder, "runs/tiny-reward"), "eval_accuracy").at(-1)).toBeGreaterThan(0.95);
   });
 
   test("dpo.yaml begins at ln 2 and tells praise from blame", { timeout: 300_000 }, async () => {
-    const { code, output } = await clone.run("npx spar dpo --config recipes/tiny/dpo.yaml", 280_000);
+    const { code, output } = await clone.run("npx spar dpo --config recipes/tiny/dpo.yaml --num_train_epochs 1", 280_000);
     expect(code, output.slice(-4000)).toBe(0);
     const folder = join(clone.folder, "runs/tiny-dpo");
     expect(readCurve(folder, "eval_rewards/accuracies").at(-1)).toBeGreaterThan(0.95);

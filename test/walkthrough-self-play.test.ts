@@ -22,7 +22,7 @@ describePage("docs/walkthrough-self-play.md", {
   // The whole of it takes two minutes on two free cores.
   shorten: {
     "npx spar self-rewarding":
-      "--eft_first_epochs 0.75 --sft_num_train_epochs 0.15 --prompts_per_iteration 64 --num_candidates 4 --num_eval_prompts 32",
+      "--eft_first_epochs 0.6 --sft_num_train_epochs 0.1 --prompts_per_iteration 64 --num_candidates 4 --num_eval_prompts 32",
     "npx spar spin": "--prompts_per_iteration 64 --num_eval_prompts 32",
     "npx spar eval --model": "--limit 48",
   },

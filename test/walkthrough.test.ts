@@ -15,8 +15,10 @@ function readRows(path: string): { [key: string]: unknown }[] {
 describePage("docs/walkthrough-rlhf.md", {
   // The whole of both takes a minute and a half on two free cores.
   shorten: {
-    "npx spar reward": "--max_steps 30",
-    "npx spar ppo": "--total_episodes 768 --response_length 16 --kl_coef 0.02 --learning_rate 1e-3",
+    "npx spar pretrain": "--max_steps 75",
+    "npx spar sft": "--num_train_epochs 1",
+    "npx spar reward": "--max_steps 30 --max_length 40",
+    "npx spar ppo": "--total_episodes 768 --num_ppo_epochs 2 --num_mini_batches 2 --response_length 12 --kl_coef 0.02 --learning_rate 1e-3",
   },
   afterwards: {
     "the pretrained model beats the trigram model on held-out text": (folder) => {

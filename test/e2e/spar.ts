@@ -1,6 +1,7 @@
 /** The built command line as a child process. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { fileURLToPath } from "node:url";
+import { childEnvironment } from "../child-environment.ts";
 
 export const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
 
@@ -30,7 +31,7 @@ export interface SparOptions {
 export function startSpar(args: readonly string[], { cwd, env = {}, wrapper = [], input }: SparOptions = {}): Running {
   const [command, ...rest] = [...wrapper, process.execPath, cli, ...args];
   const child = spawn(command, rest, {
-    env: { ...process.env, ...env },
+    env: { ...childEnvironment, ...env },
     stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
     ...(cwd === undefined ? {} : { cwd }),
   });

@@ -149,23 +149,33 @@ describe.each(["sft", "reward", "dpo"] as const)("%s", (method) => {
       warmup_steps: 2,
     };
     const whole = await train(method, keys);
-    // Step 4 lies between two logged rows: their averages must travel too.
-    for (const stop of [1, 4]) {
-      let asked = 0;
-      const output = place.path(`stopped-${method}-${stop}`);
-      mkdirSync(output);
-      const first = await train(method, { ...keys, output_dir: output }, { readControl: () => (asked++ === stop ? "stop" : undefined) });
-      expect(first.outcome).toMatchObject({ status: "stopped", steps: stop });
-      expect(first.events.at(-1)).toMatchObject({ code: "run/stopped", step: stop });
-      let resumedAt = -1;
-      const second = await train(method, { ...keys, output_dir: output }, { resume: true, resumedAt: (step) => void (resumedAt = step) });
-      expect(resumedAt).toBe(stop);
-      expect(second.outcome).toMatchObject({ status: "finished", steps: 7 });
-      expect([...first.rows, ...second.rows]).toEqual(whole.rows);
-      // Also the optimizer's state: checkpoint-6 and -7 are in the tree. The one made by stopping is not in the other.
-      const own = (run: { folder: string }): Map<string, Buffer> => readTree(run.folder, { except: /^checkpoint-[14]\// });
-      expect(findDifferences(own(whole), own(second))).toEqual([]);
+    const output = place.path(`stopped-${method}`);
+    mkdirSync(output);
+    const rows: TinyRun["rows"] = [];
+    let from = 0;
+    // Twice stopped, and resumed twice. Step 4 lies between two logged rows: their averages must travel too.
+    for (const stop of [1, 4, undefined]) {
+      let asked = from;
+      let resumedAt = 0;
+      const part = await train(
+        method,
+        { ...keys, output_dir: output },
+        {
+          resume: from > 0,
+          resumedAt: (step) => void (resumedAt = step),
+          readControl: () => (asked++ === stop ? "stop" : undefined),
+        },
+      );
+      rows.push(...part.rows);
+      expect(resumedAt).toBe(from);
+      expect(part.outcome).toMatchObject(stop === undefined ? { status: "finished", steps: 7 } : { status: "stopped", steps: stop });
+      if (stop !== undefined) expect(part.events.at(-1)).toMatchObject({ code: "run/stopped", step: stop });
+      from = stop ?? 7;
     }
+    expect(rows).toEqual(whole.rows);
+    // Also the optimizer's state: checkpoint-6 and -7 are in the tree. Those made by stopping are not in the other.
+    const own = (folder: string): Map<string, Buffer> => readTree(folder, { except: /^checkpoint-[14]\// });
+    expect(findDifferences(own(whole.folder), own(output))).toEqual([]);
   });
 });
 

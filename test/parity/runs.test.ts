@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
+import { childEnvironment } from "../child-environment.ts";
 import { declareCases, findModelFolder, listRuns } from "./folder.ts";
 
 const cli = fileURLToPath(new URL("../../dist/cli/main.js", import.meta.url));
@@ -30,7 +31,9 @@ output_dir: ${join(folder, "out")}
 save_strategy: "no"
 `;
       await writeFile(join(folder, "recipe.yaml"), recipe);
-      await promisify(execFile)(process.execPath, [cli, method, "--config", join(folder, "recipe.yaml"), "--json"]);
+      await promisify(execFile)(process.execPath, [cli, method, "--config", join(folder, "recipe.yaml"), "--json"], {
+        env: childEnvironment,
+      });
       const ours = (await readRows(join(folder, "out", "metrics.jsonl"))).filter((row) => "loss" in row);
       const theirs = await readRows(join(source, "log.jsonl"));
       expect(ours.length).toBe(theirs.length);
