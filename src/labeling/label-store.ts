@@ -76,7 +76,12 @@ function createStore(
   let isClosed = false;
 
   const writeAll = async (): Promise<void> => {
-    while (waiting.length > 0) {
+    for (;;) {
+      if (waiting.length === 0) {
+        // In the same turn in which nothing was found waiting: what comes later must start anew.
+        writing = undefined;
+        return;
+      }
       const group = waiting;
       waiting = [];
       try {
@@ -114,7 +119,7 @@ function createStore(
       if (rows.length === 0) return Promise.resolve();
       const bytes = Buffer.from(rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
       const saved = new Promise<void>((resolve, reject) => waiting.push({ bytes, resolve, reject }));
-      writing ??= writeAll().finally(() => (writing = undefined));
+      writing ??= writeAll();
       return saved;
     },
     async close() {
