@@ -1,6 +1,7 @@
 /**
- * `npm run test:peers [-- vitest's arguments]`: test/peers/*.test.ts, which compare spar with PyTorch, Transformers,
- * safetensors and TensorBoard. Makes their Python environment first, once, in a cache folder outside the repository.
+ * `npm run test:peers [-- vitest's arguments]`: test/peers/*.test.ts, which compare spar with PyTorch, Transformers
+ * and safetensors, and let W&B, TensorBoard, Trackio and MLflow read what it writes. Makes their Python environments first,
+ * once, in a cache folder outside the repository.
  * A skipped test is a failure here. `--python-only` prints the path of that Python and runs nothing.
  */
 import "./node-version.mjs";
@@ -14,12 +15,12 @@ const cache = process.env.SPAR_CI_CACHE ?? join(process.env.XDG_CACHE_HOME ?? jo
 void Promise.all([import("./bootstrap.mjs"), import("./vitest-json.mjs")]).then(
   ([{ finish, prepare, root, say, SetupError }, { printCounts, runVitest }]) => {
     /** bench/peers/setup.py knows what to install and how to do without the CUDA packages; it does nothing twice. */
-    const preparePython = () => {
+    const preparePython = (kind, megabytes) => {
       const system = findPython(SetupError);
-      say(`Python environment of the peers, in ${cache}: made once, about 540 MB to download.`);
-      const args = [join(root, "bench/peers/setup.py"), "--dir", join(cache, "peers"), "--only", "main"];
+      say(`Python environment of the peers (${kind}), in ${cache}: made once, about ${megabytes} MB to download.`);
+      const args = [join(root, "bench/peers/setup.py"), "--dir", join(cache, "peers"), "--only", kind];
       const { status, stdout } = spawnSync(system, args, { encoding: "utf8", stdio: ["ignore", "pipe", "inherit"] });
-      if (status === 0) return JSON.parse(stdout.trim().split("\n").at(-1)).main;
+      if (status === 0) return JSON.parse(stdout.trim().split("\n").at(-1))[kind];
       throw new SetupError(
         "setup/peers-failed",
         `bench/peers/setup.py ended with ${status}.`,
@@ -28,14 +29,15 @@ void Promise.all([import("./bootstrap.mjs"), import("./vitest-json.mjs")]).then(
     };
 
     return finish(async () => {
-      const python = preparePython();
+      const python = preparePython("main", 540);
       if (process.argv.includes("--python-only")) {
         console.log(python);
         return 0;
       }
+      const trackers = preparePython("trackers", 350);
       await prepare();
       const args = ["--config", join(root, "test/peers/vitest.config.ts"), "--root", root, ...process.argv.slice(2)];
-      const counts = await runVitest(args, { SPAR_PYTHON: python });
+      const counts = await runVitest(args, { SPAR_PYTHON: python, SPAR_TRACKERS_PYTHON: trackers });
       printCounts(counts);
       return counts.failed === 0 && counts.skipped === 0 && counts.passed > 0 ? 0 : 1;
     });

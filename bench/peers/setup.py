@@ -1,9 +1,10 @@
 """Makes the Python environments of the peers. Safe to run again: what is complete is left as it is.
 
-python3 bench/peers/setup.py --dir DIR [--only main|ppo]        needs: Python 3.10+ with venv; on Linux without CUDA also gcc, binutils
+python3 bench/peers/setup.py --dir DIR [--only main|ppo|trackers]        needs: Python 3.10+ with venv; on Linux without CUDA also gcc, binutils
 
 DIR/venv      torch, Transformers 5, TRL 1: every peer but PPO, and test/peers
 DIR/venv-ppo  TRL 0.12.2 with the Transformers of its time, for ppo.py; uses DIR/venv's torch
+DIR/venv-NAME one of SERVICES, made only when asked for: programs that spar talks to, for test/peers
 About 540 MB are downloaded, 3 GB of disk used: on Linux the CUDA libraries are replaced by stubs, see stub_cuda.py.
 The last line printed is JSON with the two interpreters' paths.
 """
@@ -24,8 +25,12 @@ MAIN = ["transformers==5.23.0", "tokenizers", "safetensors", "datasets==5.2.0", 
 MAIN_ALONE = ["trl==1.16.0", "accelerate==1.15.0"]
 PPO = ["transformers==4.46.3", "datasets==3.1.0", "rich"]
 PPO_ALONE = ["trl==0.12.2", "accelerate==1.1.1"]
+SERVICES = {
+    "trackers": ["wandb==0.31.0", "tensorboard==2.21.0", "trackio==0.43.0", "mlflow==3.17.2"],
+}
 PROBE = {
     "main": "import torch, trl; from trl import SFTTrainer, RewardTrainer; print(float(torch.ones(2, 2).mm(torch.ones(2, 2)).sum()))",
+    "trackers": "import wandb, tensorboard, trackio, mlflow",
     "ppo": "import torch; import trl.trainer.ppo_trainer; print(float(torch.ones(2, 2).mm(torch.ones(2, 2)).sum()))",
 }
 
@@ -66,13 +71,16 @@ def is_complete(folder, fingerprint):
 def make(folder, kind, main):
     with open(os.path.join(HERE, "stub_cuda.py"), "rb") as f:
         stub = f.read()
-    fingerprint = hashlib.sha256(repr((TORCH, BASE, MAIN, MAIN_ALONE, PPO, PPO_ALONE)).encode() + stub).hexdigest()
+    listed = SERVICES.get(kind)
+    fingerprint = hashlib.sha256(repr(listed).encode()).hexdigest() if listed else hashlib.sha256(repr((TORCH, BASE, MAIN, MAIN_ALONE, PPO, PPO_ALONE)).encode() + stub).hexdigest()
     if is_complete(folder, fingerprint):
         return
     if not has_pip(folder):
         venv.create(folder, with_pip=True, clear=True, symlinks=os.name != "nt")
     packages = site_packages(folder)
-    if kind == "main":
+    if listed:
+        install(folder, listed)
+    elif kind == "main":
         install(folder, TORCH, "--no-deps")
         install(folder, BASE + MAIN)
         install(folder, MAIN_ALONE, "--no-deps")
@@ -95,9 +103,14 @@ def make(folder, kind, main):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dir", required=True)
-    parser.add_argument("--only", choices=("main", "ppo"))
+    parser.add_argument("--only", choices=("main", "ppo", *SERVICES))
     args = parser.parse_args()
     base = os.path.abspath(args.dir)
+    if args.only in SERVICES:
+        folder = os.path.join(base, f"venv-{args.only}")
+        make(folder, args.only, None)
+        print(json.dumps({args.only: python_of(folder)}))
+        return
     result = {"main": os.path.join(base, "venv")}
     make(result["main"], "main", None)
     if args.only != "main":
