@@ -4,7 +4,18 @@
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -12,6 +23,7 @@ export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const buildStamp = join(root, "node_modules/.cache/spar-build.json");
 const buildInfo = join(root, "node_modules/.cache/tsbuildinfo.json");
 const executable = join(root, "dist/cli/main.js");
+const page = join(root, "dist/ui");
 
 /** What the ONNX Runtime package carries: folder of `process.platform`/`process.arch` and the library's file name. */
 const libraries = {
@@ -166,7 +178,8 @@ export function explainNpm(status, output) {
 /** A hash of everything that the build reads. */
 export function hashSources(folder) {
   const hash = createHash("sha256");
-  const files = ["package-lock.json", "tsconfig.json", "tsconfig.build.json", ...listFiles(folder, "src")];
+  const web = existsSync(join(folder, "web")) ? listFiles(folder, "web") : [];
+  const files = ["package-lock.json", "tsconfig.json", "tsconfig.build.json", ...listFiles(folder, "src"), ...web];
   for (const file of files) {
     if (file.endsWith(".test.ts")) continue;
     hash.update(`${file}\0`).update(readFileSync(join(folder, file)));
@@ -181,12 +194,12 @@ function listFiles(folder, below) {
 }
 
 function isBuilt(stamp) {
-  return existsSync(executable) && readJson(buildStamp)?.sources === stamp;
+  return existsSync(executable) && existsSync(join(page, "index.html")) && readJson(buildStamp)?.sources === stamp;
 }
 
-/** Compiles src/ into dist/, removes outputs of deleted sources, and makes `npx spar` work in the clone. */
+/** Compiles src/ into dist/ and web/ into dist/ui, removes outputs of deleted sources, and makes `npx spar` work in the clone. */
 export async function build(stamp = hashSources(root)) {
-  say("Building: TypeScript into dist/ (a few seconds).");
+  say("Building: TypeScript into dist/, the page into dist/ui (a few seconds).");
   const done = startClock("tsc");
   removeStaleOutputs();
   const tsc = join(root, "node_modules/typescript/bin/tsc");
@@ -207,9 +220,31 @@ export async function build(stamp = hashSources(root)) {
       "Delete dist/ and node_modules/.cache, then run again.",
     );
   }
+  await buildPage();
   linkExecutable();
   mkdirSync(dirname(buildStamp), { recursive: true });
   writeFileSync(buildStamp, JSON.stringify({ sources: stamp }));
+}
+
+/** Bundles aside and puts the whole in place: a server that starts meanwhile finds the old page or the new one. */
+async function buildPage() {
+  const done = startClock("vite");
+  const aside = join(root, `node_modules/.cache/spar-ui-${process.pid}`);
+  const vite = join(root, "node_modules/vite/bin/vite.js");
+  const args = [vite, "build", "--config", join(root, "web/vite.config.ts"), "--logLevel", "warn"];
+  const { status, output } = await runQuietly(process.execPath, args, { SPAR_UI_OUT: aside });
+  done();
+  if (status !== 0 || !existsSync(join(aside, "index.html"))) {
+    rmSync(buildStamp, { force: true });
+    rmSync(aside, { recursive: true, force: true });
+    throw new SetupError(
+      "setup/build-failed",
+      `The build of the page failed:\n${output.trim()}`,
+      "`npm run typecheck` shows errors of types; vite names the file.",
+    );
+  }
+  rmSync(page, { recursive: true, force: true });
+  renameSync(aside, page);
 }
 
 /** tsc neither deletes outputs of removed sources nor writes again what it believes to be there. */
@@ -221,6 +256,7 @@ function removeStaleOutputs() {
   }
   const suffix = /(\.js|\.d\.ts)(\.map)?$/;
   for (const file of listFiles(root, "dist")) {
+    if (file.startsWith("dist/ui/")) continue;
     if (suffix.test(file) && !existsSync(join(root, file.replace(/^dist/, "src").replace(suffix, ".ts")))) unlinkSync(join(root, file));
   }
 }
