@@ -1,4 +1,4 @@
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -173,8 +173,8 @@ loss_type: dft
     "recipe.yaml:9: kl_coef: not a key of sft (it belongs to ppo)",
     "recipe.yaml:10: per_device_train_batch_size: expected a whole number (at least 1), found 0",
     'recipe.yaml:11: loss_type: a loss other than nll: not part of this version; expected nll, found "dft"',
-    '--max-steps: max_steps: expected a whole number (at least -1), found "x"',
-    '--eval_strategy: eval_strategy: expected one of no, steps, epoch, found "never"',
+    '--max-steps: expected a whole number (at least -1), found "x"',
+    '--eval_strategy: expected one of no, steps, epoch, found "never"',
   ]);
 });
 
@@ -284,7 +284,7 @@ test("wrong flags", async () => {
     "stray: expected --key value",
     "-x: flags start with --",
     '--no-packing: expected no value, found "1"',
-    "--sed: sed: unknown key; did you mean seed?",
+    "--sed: unknown key; did you mean seed?",
   ]);
 });
 
@@ -336,10 +336,74 @@ learning_rate: fast
   await expect(load()).rejects.toMatchObject({ hint: expect.stringContaining("There is no folder org/scorer here") });
   // A path is no wrong flag: still an error of the recipe.
   expect(await problemsOf(loadRecipe({ method: "sft", flags: ["--model_name_or_path", "gpt2", "--dataset_name", "none.jsonl"] }))).toEqual([
-    "--dataset_name: dataset_name: none.jsonl does not exist",
+    "--dataset_name: none.jsonl does not exist",
   ]);
   const { config } = await loadRecipe({ method: "sft", flags: ["--model_name_or_path", "gpt2", "--dataset_name", "org/data"] });
   expect(config.dataset_name).toBe("org/data");
+});
+
+test("a folder without a model is told at the start, and what lies inside an invalid list of data sets", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spar-recipe-"));
+  const here = (name: string): string => join(folder, name);
+  for (const name of ["empty", "broken/checkpoint-8", "broken/checkpoint-12", "pickle", "whole"])
+    mkdirSync(here(name), { recursive: true });
+  for (const name of [
+    "broken/config.json",
+    "pickle/config.json",
+    "pickle/pytorch_model.bin",
+    "whole/config.json",
+    "whole/model.safetensors",
+  ])
+    writeFileSync(here(name), "{}");
+  const path = here("r.yaml");
+  writeFileSync(
+    path,
+    `sft_model_path: ${here("empty")}
+reward_model_path: ${here("broken")}
+value_model_path: ${here("whole")}
+datasets:
+  - path: json
+    data_files: ${here("none.jsonl")}
+    splitt: train
+  - data_files: ${here("other.jsonl")}
+  - ${here("last.jsonl")}
+`,
+  );
+  const load = (...flags: string[]): Promise<unknown> => loadRecipe({ method: "ppo", configPath: path, flags });
+  expect(await problemsOf(load())).toEqual([
+    `${path}:1: sft_model_path: the folder ${here("empty")} holds no model: it has no config.json and no model.safetensors`,
+    `${path}:2: reward_model_path: the folder ${here("broken")} holds no model: it has no model.safetensors; its newest checkpoint is ${here("broken/checkpoint-12")}`,
+    `${path}:5: datasets[0]: unknown key splitt; did you mean split?`,
+    `${path}:6: datasets[0]: ${here("none.jsonl")} does not exist`,
+    `${path}:8: datasets[1].path is missing: expected string`,
+    `${path}:9: datasets[2]: ${here("last.jsonl")} does not exist`,
+  ]);
+  // What to do with a pickle, the weights' own error says.
+  await expect(load("--sft_model_path", here("pickle"), "--reward_model_path", here("whole"))).rejects.toMatchObject({
+    message: expect.not.stringContaining("_model_path"),
+  });
+});
+
+test("--datasets takes names, several too, and JSON", async () => {
+  const datasets = async (...words: string[]): Promise<unknown> =>
+    (await parse("sft", "model_name_or_path: a\n", ["--datasets", ...words])).config.datasets.map(({ path, split }) => [path, split]);
+  expect(await datasets("rows.jsonl")).toEqual([["rows.jsonl", "train"]]);
+  expect(await datasets("rows.jsonl", "org/data")).toEqual([
+    ["rows.jsonl", "train"],
+    ["org/data", "train"],
+  ]);
+  expect(await datasets('[{"path": "a", "split": "test"}, {"path": "b"}]')).toEqual([
+    ["a", "test"],
+    ["b", "train"],
+  ]);
+  expect(await datasets('{"path": "a", "split": "test"}', "b")).toEqual([
+    ["a", "test"],
+    ["b", "train"],
+  ]);
+  expect(await problemsOf(parse("sft", "model_name_or_path: a\n", ["--datasets", '[{"splitt": 3}]']), "usage/invalid")).toEqual([
+    "--datasets[0].path is missing: expected string",
+    "--datasets[0]: unknown key splitt; did you mean split?",
+  ]);
 });
 
 test("a recipe that cannot be read", async () => {

@@ -93,7 +93,7 @@ async function resolveRecipe(
     if (!Object.hasOwn(shape, key)) return isIgnored(key) || isUnavailable(key) || key === "group_by_length" ? "optional" : undefined;
     const kind = getFieldInfo(shape[key]!)?.kind;
     if (key === "resume_from_checkpoint") return "optional";
-    if (key === "report_to") return "list";
+    if (key === "report_to" || key === "datasets") return "list";
     return kind === "boolean" || kind === "list" ? kind : "value";
   };
 
@@ -190,7 +190,7 @@ async function resolveRecipe(
   const lineOf = (problem: string): number => Number(/^.*?:(\d+): /.exec(problem)?.[1] ?? Infinity);
   problems.sort((a, b) => (lineOf(a) < lineOf(b) ? -1 : lineOf(a) > lineOf(b) ? 1 : 0));
   if (problems.length > 0 || !parsed.success)
-    throw createRecipeError(method, problems, { file: yaml?.file, hasWrongFlags, hubModels: missing.hubModels });
+    throw createRecipeError(method, problems.map(nameFlagOnce), { file: yaml?.file, hasWrongFlags, hubModels: missing.hubModels });
   const config = parsed.data;
   if (config.dtype === "bfloat16" || config.dtype === "float16") ignored.push("dtype");
   const yamlText = await renderRecipe(method, config, env);
@@ -252,6 +252,15 @@ function describeIssue(issue: Issue, entry: RecipeEntry | undefined, expects: st
     .reduce<unknown>((value, part) => (value as { [key: PropertyKey]: unknown } | undefined)?.[part], entry.value);
   const expected = describeExpected(issue);
   return inner === undefined ? `${name} is missing: expected ${expected}` : `${name}: expected ${expected}, found ${show(inner)}`;
+}
+
+/** `--max-steps: max_steps: expected …` → `--max-steps: expected …`: a flag's place is its name. */
+function nameFlagOnce(problem: string): string {
+  const [, flag, rest] = /^(--[\w-]+): (\w+(?:[^\w].*)?)$/s.exec(problem) ?? [];
+  const key = flag?.slice(2).replaceAll("-", "_");
+  if (flag === undefined || rest === undefined || key === undefined || !rest.startsWith(key) || /^\w/.test(rest.slice(key.length)))
+    return problem;
+  return `${flag}${rest.slice(key.length)}`;
 }
 
 /** The values that are valid by themselves. */

@@ -56,7 +56,7 @@ function coerceText(value: unknown): unknown {
 }
 
 /** JSON text (from a flag) becomes the value it denotes; other text stays. */
-function coerceJson(value: unknown): unknown {
+export function coerceJson(value: unknown): unknown {
   if (typeof value !== "string" || !/^\s*[[{]/.test(value)) return value;
   try {
     return JSON.parse(value);

@@ -8,6 +8,7 @@ import * as z from "zod";
 import {
   booleanField,
   choiceField,
+  coerceJson,
   integerField,
   jsonField,
   numberField,
@@ -72,6 +73,16 @@ const datasetsSchema = z.array(datasetSchema).superRefine((datasets, context) =>
   }
 });
 
+/** A name alone is a data set's `path`, as TRL's parser reads `--datasets org/a org/b`; JSON may stand for one, too. */
+function expandDatasets(value: unknown): unknown {
+  const list = typeof value === "string" ? [value] : value;
+  if (!Array.isArray(list)) return value;
+  return (list as unknown[]).map((entry) => {
+    const known = coerceJson(entry);
+    return typeof known === "string" ? { path: known } : known;
+  });
+}
+
 /** Trackers of Transformers' `report_to`; for the ones that tracking/ does not have, a run says so and goes on. */
 const report = z.preprocess(
   (value) => {
@@ -117,7 +128,12 @@ export function createTrainingArguments(defaults: SharedDefaults) {
     ),
 
     // The data
-    datasets: jsonField(datasetsSchema, [], `a list of {${datasetKeys.join(", ")}}`, "Datasets to mix; wins over dataset_name."),
+    datasets: jsonField(
+      z.preprocess(expandDatasets, datasetsSchema),
+      [],
+      `a list of {${datasetKeys.join(", ")}}`,
+      "Datasets to mix; wins over dataset_name. As a flag: files, folders and hub ids, or JSON.",
+    ),
     dataset_name: optionalTextField("Dataset: a hub id, a local file or a folder."),
     dataset_config: optionalTextField("Configuration of a hub dataset."),
     dataset_train_split: textField("train", "Split to train on."),
