@@ -31,6 +31,10 @@ export const commands: { readonly [name: string]: Entry } = {
   chat: { summary: "talk with a model in the terminal", load: () => import("./commands/chat.ts") },
   logprobs: { summary: "log-probabilities of given texts, or scores of a reward model", load: () => import("./commands/logprobs.ts") },
   ui: { summary: "label, watch runs, compare samples and chat on a page in the browser", load: () => import("./commands/ui.ts") },
+  label: {
+    summary: "let people choose between answers on a page, and write what they chose as pairs",
+    load: () => import("./commands/label.ts"),
+  },
   serve: { summary: "answer programs by OpenAI's protocol with a model", load: () => import("./commands/serve.ts") },
   eval: { summary: "measure a model, set it against another, or compare results", load: () => import("./commands/eval.ts") },
   judge: { summary: "grade or compare answers, or measure a judge against people", load: () => import("./commands/judge.ts") },
@@ -42,7 +46,7 @@ export const commands: { readonly [name: string]: Entry } = {
 };
 
 /** Named in spar's interface, and not there yet. */
-export const plannedCommands: ReadonlySet<string> = new Set("grpo rloo kto orpo cpo online-dpo raft label export submit".split(" "));
+export const plannedCommands: ReadonlySet<string> = new Set("grpo rloo kto orpo cpo online-dpo raft export submit".split(" "));
 
 /** The text of `spar --help`. */
 export function renderHelp(version: string): string {
