@@ -1,3 +1,412 @@
-export default function Room(_: { route: string }) {
-  return <p>…</p>;
+/** The Chat room: one model, or two with the same prompt, token by token. */
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { ModelDetails, ModelEntry } from "../../../../src/server/ui/chat-protocol.ts";
+import { api, ApiError } from "../../api.ts";
+import { Button, IconButton } from "../../components/button.tsx";
+import { Dialog } from "../../components/dialog.tsx";
+import { EmptyState } from "../../components/empty-state.tsx";
+import { Segmented } from "../../components/segmented.tsx";
+import { useShortcuts } from "../../components/shortcuts.ts";
+import { Spinner } from "../../components/spinner.tsx";
+import { showError, showToast } from "../../components/toast.tsx";
+import { readStored, writeStored } from "../../stored.ts";
+import type { AnswerView } from "./answer-card.tsx";
+import "./chat.css";
+import {
+  announcement,
+  ask,
+  chooseModels,
+  chosenModels,
+  conversation,
+  isBusy,
+  models,
+  prefer,
+  regenerate,
+  replaceConversation,
+  setDraft,
+  setSystem,
+  stop,
+} from "./chat-store.ts";
+import { Composer } from "./composer.tsx";
+import { emptyConversation, formatConversation, parseConversation } from "./conversation.ts";
+import { ExchangeView } from "./exchange-view.tsx";
+import { ModelPicker } from "./model-picker.tsx";
+import { SamplingPanel } from "./sampling-panel.tsx";
+import { bands } from "./token-text.tsx";
+import { useNarrow } from "./use-narrow.ts";
+
+const layoutKey = "spar.chat.layout";
+
+interface Layout {
+  readonly view: AnswerView;
+  readonly settings: boolean;
+}
+
+export default function ChatRoom({ route }: { readonly route: string }) {
+  const [layout, setLayout] = useState<Layout>(() => readStored<Layout>(layoutKey) ?? { view: "text", settings: innerWidth >= 1200 });
+  const [details, setDetails] = useState<{ readonly [id: string]: ModelDetails | ApiError }>({});
+  const [problem, setProblem] = useState<ApiError>();
+  const isNarrow = useNarrow("(max-width: 1000px)");
+  const known = models.value;
+  const talking = known?.filter(({ kind }) => kind === "language");
+
+  const load = async (): Promise<void> => {
+    try {
+      const list = await api.get<ModelEntry[]>("/chat/models");
+      models.value = list;
+      const ids = list.filter(({ kind }) => kind === "language").map(({ id }) => id);
+      const wanted = route === "" ? chosenModels.value : route.split("/").map(decodeURIComponent);
+      const there = wanted.filter((id) => ids.includes(id)).slice(0, 2);
+      chooseModels(there.length > 0 ? there : ids.slice(0, 1));
+    } catch (error) {
+      if (error instanceof ApiError) setProblem(error);
+      else throw error;
+    }
+  };
+  useEffect(() => void load(), []);
+  const chosen = chosenModels.value;
+  useEffect(() => {
+    for (const id of chosen) {
+      if (id in details || known === undefined) continue;
+      api.get<ModelDetails>(`/chat/models/${encodeURIComponent(id)}`).then(
+        (found) => setDetails((all) => ({ ...all, [id]: found })),
+        (error: unknown) => {
+          if (error instanceof ApiError) setDetails((all) => ({ ...all, [id]: error }));
+        },
+      );
+    }
+  }, [chosen.join(" "), known]);
+
+  const change = (next: Partial<Layout>): void => {
+    setLayout({ ...layout, ...next });
+    writeStored(layoutKey, { ...layout, ...next });
+  };
+  const reset = (): void => {
+    const before = conversation.value;
+    replaceConversation({ ...emptyConversation, system: before.system });
+    if (before.exchanges.length > 0)
+      showToast("The conversation is empty.", { action: { label: "Undo", run: () => replaceConversation(before) } });
+  };
+  const last = conversation.value.exchanges.at(-1);
+  useShortcuts([
+    { keys: "Escape", label: "Stop the answer", group: "Chat", whileTyping: true, run: stop },
+    { keys: "r", label: "Generate the last answer anew", group: "Chat", run: () => last !== undefined && regenerate(last.id) },
+    { keys: "1", label: "Prefer the left answer", group: "Chat", run: () => last !== undefined && void prefer(last.id, "left") },
+    { keys: "2", label: "Prefer the right answer", group: "Chat", run: () => last !== undefined && void prefer(last.id, "right") },
+    { keys: "3", label: "Tie", group: "Chat", run: () => last !== undefined && void prefer(last.id, "tie") },
+    { keys: "0", label: "Both bad", group: "Chat", run: () => last !== undefined && void prefer(last.id, "both_bad") },
+    {
+      keys: "t",
+      label: "Tokens and their probabilities",
+      group: "Chat",
+      run: () => change({ view: layout.view === "tokens" ? "text" : "tokens" }),
+    },
+  ]);
+
+  if (problem !== undefined)
+    return (
+      <EmptyState
+        icon="warning"
+        title="The models could not be listed"
+        text={problem.message}
+        hint={problem.hint}
+        action={<Button onClick={() => (setProblem(undefined), void load())}>Try again</Button>}
+      />
+    );
+  if (talking === undefined) return <Spinner label="Looking for models" />;
+  if (talking.length === 0)
+    return (
+      <EmptyState
+        icon="chat"
+        title="No model to talk with yet"
+        text="Models of runs below this folder appear here. This makes one:"
+        commands={["spar quickstart", "spar ui --model HuggingFaceTB/SmolLM2-135M-Instruct"]}
+      />
+    );
+
+  const own = chosen.map((id) => details[id]);
+  const ready = own.filter((one): one is ModelDetails => one !== undefined && !(one instanceof ApiError));
+  const continues = ready.length > 0 && ready.every(({ hasChatTemplate }) => !hasChatTemplate);
+  const say = (text: string): void => {
+    if (!runCommand(text, { reset, save: saveConversation })) ask(text);
+  };
+  const settings = (
+    <Settings
+      continues={continues}
+      details={ready[0]}
+      maxPositions={ready.length === 0 ? undefined : Math.min(...ready.map(({ maxPositions }) => maxPositions))}
+    />
+  );
+  return (
+    <div class="room-fill chat">
+      <header class="chat-head">
+        <h1 class="visually-hidden">Chat</h1>
+        <div class="chat-pickers">
+          <ModelPicker
+            label="Model"
+            hidesLabel
+            models={talking}
+            value={chosen[0] ?? ""}
+            onChoose={(id) => chooseModels([id, ...chosen.slice(1)])}
+          />
+          <ModelPicker
+            label="Second model, beside it"
+            hidesLabel
+            none="Compare with…"
+            models={talking}
+            value={chosen[1] ?? ""}
+            onChoose={(id) => chooseModels(id === "" ? chosen.slice(0, 1) : [chosen[0] as string, id])}
+          />
+        </div>
+        <Segmented
+          label="How answers are shown"
+          options={[
+            { value: "text", label: "Text" },
+            { value: "markdown", label: "Markdown" },
+            { value: "tokens", label: "Tokens" },
+          ]}
+          value={layout.view}
+          onChange={(view) => change({ view })}
+        />
+        <div class="chat-tools">
+          <IconButton
+            icon="download"
+            label="Save as a file"
+            tip="bottom"
+            disabled={conversation.value.exchanges.length === 0}
+            onClick={saveConversation}
+          />
+          <LoadButton />
+          <IconButton icon="undo" label="Start over" tip="bottom" disabled={conversation.value.exchanges.length === 0} onClick={reset} />
+          <IconButton
+            icon="settings"
+            label="Sampling and system prompt"
+            tip="left"
+            aria-expanded={layout.settings}
+            class={layout.settings && !isNarrow ? "is-on" : ""}
+            onClick={() => change({ settings: !layout.settings })}
+          />
+        </div>
+      </header>
+      <div class="chat-columns">
+        <div class="chat-main">
+          <Notices details={own} chosen={chosen} continues={continues} names={talking} />
+          <Scroller>
+            {conversation.value.exchanges.length === 0 ? (
+              <Welcome continues={continues} isReady={ready.length > 0} />
+            ) : (
+              conversation.value.exchanges.map((exchange, i, all) => (
+                <ExchangeView
+                  key={exchange.id}
+                  exchange={exchange}
+                  view={layout.view}
+                  isLast={i === all.length - 1}
+                  continues={continues}
+                />
+              ))
+            )}
+          </Scroller>
+          <div class="chat-foot">
+            {layout.view === "tokens" && <Legend />}
+            <Composer continues={continues} isReady={chosen.length > 0} onSend={say} />
+            <p class="chat-hint chat-foot-hint">Enter sends, Shift+Enter breaks the line, /reset starts over.</p>
+          </div>
+        </div>
+        {layout.settings && !isNarrow && (
+          <aside class="chat-settings" aria-label="Sampling and system prompt">
+            {settings}
+          </aside>
+        )}
+      </div>
+      <Dialog title="Sampling and system prompt" open={layout.settings && isNarrow} onClose={() => change({ settings: false })}>
+        {settings}
+      </Dialog>
+      <p class="visually-hidden" role="status">
+        {isBusy.value ? "Answering" : announcement.value}
+      </p>
+    </div>
+  );
+}
+
+/** Whether the text was a command, as in the terminal's chat. */
+function runCommand(text: string, { reset, save }: { readonly reset: () => void; readonly save: () => void }): boolean {
+  const [, name, rest = ""] = /^\/(\w+)\s*(.*)$/s.exec(text) ?? [];
+  if (name === "reset") reset();
+  else if (name === "system") {
+    setSystem(rest);
+    showToast(rest === "" ? "No system prompt." : "The system prompt is set.");
+  } else if (name === "save") save();
+  else if (name === "help") showToast("/reset starts over, /system TEXT sets the system prompt, /save saves the conversation as a file");
+  else return false;
+  return true;
+}
+
+function saveConversation(): void {
+  const address = URL.createObjectURL(new Blob([formatConversation(conversation.value)], { type: "application/json" }));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = `chat-${new Date().toISOString().slice(0, 16).replaceAll(/[-:]/g, "").replace("T", "-")}.json`;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+function LoadButton() {
+  const input = useRef<HTMLInputElement>(null);
+  const read = async (file: File | undefined): Promise<void> => {
+    if (file === undefined) return;
+    try {
+      const before = conversation.value;
+      replaceConversation(parseConversation(await file.text()));
+      showToast(`${file.name} is loaded.`, { action: { label: "Undo", run: () => replaceConversation(before) } });
+    } catch (error) {
+      showError(error);
+    }
+  };
+  return (
+    <>
+      <IconButton icon="book" label="Load a saved conversation" tip="bottom" onClick={() => input.current?.click()} />
+      <input
+        ref={input}
+        type="file"
+        accept=".json,.jsonl,application/json"
+        class="visually-hidden"
+        tabIndex={-1}
+        aria-label="File of a saved conversation"
+        onChange={(event) => {
+          void read(event.currentTarget.files?.[0]);
+          event.currentTarget.value = "";
+        }}
+      />
+    </>
+  );
+}
+
+function Settings({
+  continues,
+  details,
+  maxPositions,
+}: {
+  readonly continues: boolean;
+  readonly details: ModelDetails | undefined;
+  readonly maxPositions: number | undefined;
+}) {
+  return (
+    <>
+      <label class="field chat-system">
+        <span>System prompt</span>
+        <textarea
+          class="textarea"
+          rows={3}
+          disabled={continues}
+          placeholder={continues ? "" : "Answer in one sentence."}
+          value={continues ? "" : conversation.value.system}
+          onInput={(event) => setSystem(event.currentTarget.value)}
+        />
+        {continues && <small>A model without a chat template has none.</small>}
+      </label>
+      <SamplingPanel own={details?.sampling} maxPositions={maxPositions} />
+    </>
+  );
+}
+
+function Notices({
+  details,
+  chosen,
+  continues,
+  names,
+}: {
+  readonly details: readonly (ModelDetails | ApiError | undefined)[];
+  readonly chosen: readonly string[];
+  readonly continues: boolean;
+  readonly names: readonly ModelEntry[];
+}) {
+  const nameOf = (id: string | undefined): string => names.find((model) => model.id === id)?.name ?? "The model";
+  const failed = details.flatMap((one, i) => (one instanceof ApiError ? [{ id: chosen[i], error: one }] : []));
+  const base = details.filter((one): one is ModelDetails => one !== undefined && !(one instanceof ApiError) && !one.hasChatTemplate);
+  return (
+    <>
+      {failed.map(({ id, error }) => (
+        <p key={id} class="chat-notice bad" role="alert">
+          <strong>{nameOf(id)} cannot be loaded.</strong> {error.message} {error.hint}
+        </p>
+      ))}
+      {base.length > 0 && (
+        <p class="chat-notice">
+          <strong>{[...new Set(base.map(({ name }) => name))].join(" and ")}</strong>{" "}
+          {new Set(base.map(({ name }) => name)).size === 1 ? "has" : "have"} no chat template: what you write is continued
+          {continues ? ", not answered." : " there, and answered by the other model."}
+        </p>
+      )}
+    </>
+  );
+}
+
+function Welcome({ continues, isReady }: { readonly continues: boolean; readonly isReady: boolean }) {
+  const starts = continues
+    ? ["the film is", "what makes this story work is", "i wanted to like it, but"]
+    : ["What is a reward model?", "Write a haiku about rain.", "Explain overfitting to a child."];
+  return (
+    <div class="chat-welcome">
+      <h2>{continues ? "Begin a text" : "Ask something"}</h2>
+      <p>
+        {continues ? "The model writes on from where you stop." : "The answer comes token by token."} Pick a second model above, and both
+        get the same prompt: saying which one you prefer makes a pair to train on.
+      </p>
+      {isReady && (
+        <div class="chat-starts">
+          {starts.map((text) => (
+            <Button
+              key={text}
+              size="small"
+              onClick={() => {
+                setDraft(text);
+                document.querySelector<HTMLElement>(".chat-composer textarea")?.focus();
+              }}
+            >
+              {text}
+            </Button>
+          ))}
+        </div>
+      )}
+      <p class="chat-note">Models of runs below this folder are in the list: before and after, and every checkpoint.</p>
+    </div>
+  );
+}
+
+function Legend() {
+  return (
+    <p class="chat-legend">
+      <span>How likely each token was:</span>
+      {bands.map(({ name, band }) => (
+        <span key={band} class={`chat-token band-${band}`}>
+          {name}
+        </span>
+      ))}
+    </p>
+  );
+}
+
+/** Stays at the end while the answer comes, unless somebody has scrolled away. */
+function Scroller({ children }: { readonly children: preact.ComponentChildren }) {
+  const frame = useRef<HTMLDivElement>(null);
+  const follows = useRef(true);
+  const text = conversation.value;
+  useEffect(() => {
+    const element = frame.current;
+    if (element !== null && follows.current) element.scrollTop = element.scrollHeight;
+  }, [text]);
+  return (
+    <div
+      ref={frame}
+      class="chat-scroller"
+      tabIndex={0}
+      role="region"
+      aria-label="Conversation"
+      onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
+        follows.current = scrollHeight - scrollTop - clientHeight < 60;
+      }}
+    >
+      <div class="chat-thread">{children}</div>
+    </div>
+  );
 }
