@@ -16,7 +16,8 @@ export interface AnswerPaneProps {
   /** Only after the label: who sees which is longer takes the longer one. */
   readonly showsLength: boolean;
   readonly isChosen: boolean;
-  readonly onEdit: () => void;
+  /** Null: it cannot be edited here. */
+  readonly onEdit: (() => void) | null;
   /** Marks of rankings and ratings. */
   readonly children?: ComponentChildren;
 }
@@ -28,11 +29,19 @@ export function AnswerPane({ at, text, parts, edited, showsLength, isChosen, onE
     <section class={`label-answer${isChosen ? " is-chosen" : ""}`} data-answer={at} aria-label={`Answer ${name}`}>
       <header class="label-answer-head">
         <h2 class="label-letter">{name}</h2>
-        {edited !== null && <span class="label-badge">your edit</span>}
+        {edited !== null && <span class="badge">your edit</span>}
         {children}
-        <button type="button" class="label-quiet label-edit" aria-label={`Edit answer ${name}`} aria-keyshortcuts="e" onClick={onEdit}>
-          Edit {at === 0 && <KeyCap keys="E" />}
-        </button>
+        {onEdit !== null && (
+          <button
+            type="button"
+            class="button button-small button-quiet label-edit"
+            aria-label={`Edit answer ${name}`}
+            aria-keyshortcuts={at === 0 ? "e" : undefined}
+            onClick={onEdit}
+          >
+            Edit {at === 0 && <KeyCap keys="E" />}
+          </button>
+        )}
       </header>
       <div class="label-answer-body" data-scrolls tabIndex={0} role="group" aria-label={`Text of answer ${name}`}>
         <AnswerText text={shown} parts={edited === null ? parts : null} />

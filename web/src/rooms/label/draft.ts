@@ -73,8 +73,7 @@ export const answerName = (at: number): string => String.fromCharCode(65 + at);
 /** `A better, much`, `B > A = C`, `A 4, B 2`: a label in a few signs. */
 export function describeLabel(label: Pick<SubmittedLabel, "choice" | "strength" | "ranking" | "ratings" | "edit">): string {
   const edited = label.edit === undefined ? "" : `, ${answerName(label.edit.answer)} edited`;
-  if (label.ranking !== undefined)
-    return label.ranking.map((group) => group.map(answerName).join(" = ")).join(" > ") + edited;
+  if (label.ranking !== undefined) return label.ranking.map((group) => group.map(answerName).join(" = ")).join(" > ") + edited;
   if (label.ratings !== undefined)
     return label.ratings.map((rating, at) => `${answerName(at)} ${rating === null ? "–" : String(rating)}`).join(", ") + edited;
   const strength = label.strength === undefined ? "" : `, ${strengthNames[label.strength]}`;

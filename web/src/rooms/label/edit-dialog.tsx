@@ -46,7 +46,7 @@ export function EditDialog({ answers, edit, first, canSubmit, onKeep, onSubmit, 
         ))}
       </div>
       <textarea
-        class="label-editor"
+        class="textarea label-editor"
         aria-label={`Better text for answer ${answerName(answer)}`}
         value={text}
         rows={14}
@@ -57,16 +57,16 @@ export function EditDialog({ answers, edit, first, canSubmit, onKeep, onSubmit, 
       <p class="label-note">Your text becomes the chosen answer, and {answerName(answer)} as it was the rejected one.</p>
       <div class="label-buttons">
         {canSubmit && (
-          <button type="button" class="label-button is-primary" disabled={isSame} onClick={finish}>
+          <button type="button" class="button button-primary" disabled={isSame} onClick={finish}>
             Submit as the better answer <KeyCap keys="Ctrl Enter" />
           </button>
         )}
-        <button type="button" class={`label-button${canSubmit ? "" : " is-primary"}`} disabled={isSame} onClick={() => onKeep(made)}>
+        <button type="button" class={`button${canSubmit ? "" : " button-primary"}`} disabled={isSame} onClick={() => onKeep(made)}>
           {canSubmit ? "Keep, and choose myself" : "Keep the edit"}
           {!canSubmit && <KeyCap keys="Ctrl Enter" />}
         </button>
         {edit !== null && (
-          <button type="button" class="label-button" onClick={() => onKeep(null)}>
+          <button type="button" class="button button-small" onClick={() => onKeep(null)}>
             Remove my edit
           </button>
         )}

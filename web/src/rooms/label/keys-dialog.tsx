@@ -5,7 +5,7 @@ import { Modal } from "./modal.tsx";
 export function KeysDialog({ onClose }: { onClose: () => void }) {
   return (
     <Modal title="Keys" isWide onClose={onClose} onKeyDown={(event) => event.key === "?" && onClose()}>
-      <div class="label-sheet">
+      <div class="sheet label-sheet">
         {keySheet.map(({ title, rows }) => (
           <section key={title}>
             <h3>{title}</h3>

@@ -26,7 +26,8 @@ export interface LabelApi {
   saveGuidelines(id: string, update: GuidelinesUpdate): Promise<Guidelines>;
 }
 
-const root = "/api/label/projects";
+/** Below `/api`. */
+const root = "/label/projects";
 const at = (id: string, rest = ""): string => `${root}/${encodeURIComponent(id)}${rest}`;
 
 export const labelApi: LabelApi = {

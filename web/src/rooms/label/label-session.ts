@@ -1,6 +1,6 @@
 /** One person, one project, one tab: which task is on the screen, what comes after it, what has been said. */
 import { batch, computed, signal, type ReadonlySignal } from "@preact/signals";
-import type { GivenLabel, Progress, Project, ShownTask, SubmittedLabel } from "../../../../src/server/ui/label-protocol.ts";
+import type { Choice, GivenLabel, Progress, Project, ShownTask, SubmittedLabel } from "../../../../src/server/ui/label-protocol.ts";
 import { createDraft, describeContent, restoreDraft, type Draft, type Verdict } from "./draft.ts";
 import type { LabelApi } from "./label-api.ts";
 import type { Outbox } from "./outbox.ts";
@@ -36,6 +36,8 @@ export interface LabelSession {
   submit(verdict: Verdict): void;
   /** Takes the last label back, or the one that is looked at. */
   undo(): void;
+  /** A choice on a task that is not on the screen: a further label, or in place of this person's own. `left` is its first answer. */
+  decide(task: ShownTask, choice: Choice, milliseconds: number): void;
   /** -1: one label earlier, 1: one later; the task that is open comes after the newest. */
   browse(step: -1 | 1): void;
   look(labelId: string): void;
@@ -55,6 +57,8 @@ export interface SessionOptions {
   readonly outbox: Outbox;
 }
 
+/** The server takes no more in a request. */
+const mostHeld = 50;
 /** Labels that `k` can go back to after a reload. */
 const historyLength = 200;
 
@@ -71,8 +75,9 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
   const isDone = (task: string): boolean => history.value.some((given) => given.task.id === task);
   const feed = createTaskFeed({
     load: (held, count) => {
-      const waiting = outbox.waitingIn(project.id).map((label) => label.task);
-      return api.next(project.id, { annotator, tab, held: [...new Set([...held, ...waiting])], count });
+      // What waits here is not on the server yet, and must not come again.
+      const waiting = outbox.waitingIn(project.id).flatMap((label) => (label.annotator === annotator ? [label.task] : []));
+      return api.next(project.id, { annotator, tab, held: [...new Set([...held, ...waiting])].slice(0, mostHeld), count });
     },
     isDone,
     onProgress: (news) => {
@@ -109,7 +114,10 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
     progress.value = {
       ...progress.value,
       given: progress.value.given + change,
-      annotators: { ...progress.value.annotators, [annotator]: { ...mine, done: mine.done + change, left: Math.max(0, mine.left - change) } },
+      annotators: {
+        ...progress.value.annotators,
+        [annotator]: { ...mine, done: mine.done + change, left: Math.max(0, mine.left - change) },
+      },
     };
   };
   const stopListening = outbox.onAnswer((of, answer) => {
@@ -173,6 +181,18 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
         watchScreen();
       });
     },
+    decide(task, choice, milliseconds) {
+      const own = history.value.find((entry) => isSameTask(entry.task, task));
+      const label: SubmittedLabel = { ...base(task), choice, milliseconds, ...(own !== undefined && { revises: own.label.id }) };
+      outbox.add(project.id, label);
+      batch(() => {
+        const entry: GivenLabel = { label, task, given: new Date().toISOString(), state: "current" };
+        history.value = [entry, ...history.value.filter((old) => old !== own)];
+        for (const held of feed.tasks.value) if (isSameTask(held, task)) feed.drop(held.id);
+        if (own === undefined) countDone(1);
+        lastAction.value = { id: label.id, kind: own === undefined ? "labelled" : "changed", label, task };
+      });
+    },
     browse(step) {
       const at = looking.value === null ? -1 : history.value.findIndex((entry) => entry.label.id === looking.value?.label.id);
       const next = Math.min(at - step, history.value.length - 1);
@@ -205,7 +225,9 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
         api.history(project.id, annotator, historyLength).then(
           (given) => {
             const known = new Set(history.value.map((entry) => entry.label.id));
-            const older = given.filter((entry) => entry.state === "current" && entry.label.undoes === undefined && !known.has(entry.label.id));
+            const older = given.filter(
+              (entry) => entry.state === "current" && entry.label.undoes === undefined && !known.has(entry.label.id),
+            );
             history.value = [...history.value, ...older];
           },
           // Offline: the history comes with the next visit; labels given now are in it already.
@@ -226,4 +248,10 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
 /** The label that was given last, revisions included. */
 function newestOf(history: readonly GivenLabel[]): GivenLabel | null {
   return history.reduce<GivenLabel | null>((newest, entry) => (newest === null || entry.given > newest.given ? entry : newest), null);
+}
+
+/** The same task may be shown in another order of its answers, and then has another id. */
+function isSameTask(a: ShownTask, b: ShownTask): boolean {
+  const describe = ({ prompt, answers }: ShownTask): string => JSON.stringify([prompt, answers.toSorted()]);
+  return a.id === b.id || describe(a) === describe(b);
 }

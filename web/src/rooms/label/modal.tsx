@@ -1,6 +1,7 @@
 /** A dialog of the browser's own: it holds the focus, closes with Escape, and gives the focus back. */
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { IconButton } from "../../components/button.tsx";
 
 export interface ModalProps {
   readonly title: string;
@@ -24,7 +25,7 @@ export function Modal({ title, onClose, isWide = false, onKeyDown, children }: M
   return (
     <dialog
       ref={dialog}
-      class={`label-modal${isWide ? " is-wide" : ""}`}
+      class={`dialog${isWide ? " dialog-wide" : ""}`}
       aria-labelledby="label-modal-title"
       onCancel={(event) => {
         event.preventDefault();
@@ -35,14 +36,12 @@ export function Modal({ title, onClose, isWide = false, onKeyDown, children }: M
         if (event.target === dialog.current) onClose();
       }}
     >
-      <div class="label-modal-inside">
-        <header class="label-modal-head">
+      <div class="dialog-body">
+        <header class="dialog-head">
           <h2 id="label-modal-title">{title}</h2>
-          <button type="button" class="label-quiet" aria-label="Close" onClick={onClose}>
-            Esc
-          </button>
+          <IconButton icon="close" label="Close" tip="left" onClick={onClose} />
         </header>
-        {children}
+        <div class="dialog-content label-dialog">{children}</div>
       </div>
     </dialog>
   );

@@ -104,6 +104,7 @@ export function createOutbox({ storage, tab, send, isTabOpen, setTimer }: Outbox
         project,
         batch.map((entry) => entry.label),
       );
+      if (!Array.isArray(answer?.saved)) throw new Error("the server's answer is not one");
     } catch (error) {
       const failure = describeFailure(error);
       link.value = failure.link;

@@ -23,7 +23,7 @@ export function PromptCard({ prompt }: { prompt: string | readonly ShownMessage[
         ))}
       </div>
       {isLong && (
-        <button type="button" class="label-quiet" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+        <button type="button" class="button button-small button-quiet" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
           {isOpen ? "Show less" : hidden > 0 ? `Show all: ${String(hidden)} earlier ${hidden === 1 ? "message" : "messages"}` : "Show all"}
         </button>
       )}
@@ -34,7 +34,9 @@ export function PromptCard({ prompt }: { prompt: string | readonly ShownMessage[
 function Message({ message: { role, content } }: { message: ShownMessage }) {
   return (
     <div class={`label-message is-${role === "assistant" || role === "system" ? role : "user"}`}>
-      <span class="label-role">{role === "user" ? "Prompt" : role === "assistant" ? "Assistant" : role === "system" ? "System" : role}</span>
+      <span class="label-role">
+        {role === "user" ? "Prompt" : role === "assistant" ? "Assistant" : role === "system" ? "System" : role}
+      </span>
       {showMarkdown.value ? <Markdown text={content} /> : <div class="label-plain">{content}</div>}
     </div>
   );

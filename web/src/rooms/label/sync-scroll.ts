@@ -26,7 +26,9 @@ export function syncScroll(container: HTMLElement, isOn: () => boolean): () => v
 
 /** Page Up and Page Down without a focus: all panes that scroll, or else the page. */
 export function scrollPanes(container: HTMLElement, direction: 1 | -1): void {
-  const panes = [...container.querySelectorAll<HTMLElement>(".label-answer-body")].filter((pane) => pane.scrollHeight > pane.clientHeight + 1);
-  if (panes.length === 0) window.scrollBy({ top: direction * window.innerHeight * 0.8 });
+  const panes = [...container.querySelectorAll<HTMLElement>(".label-answer-body")].filter(
+    (pane) => pane.scrollHeight > pane.clientHeight + 1,
+  );
+  if (panes.length === 0) container.closest(".main")?.scrollBy({ top: direction * window.innerHeight * 0.8 });
   for (const pane of panes) pane.scrollBy({ top: direction * pane.clientHeight * 0.8 });
 }
