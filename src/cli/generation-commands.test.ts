@@ -48,6 +48,33 @@ const parse = (out: string): { [key: string]: unknown }[] =>
     .map((line) => JSON.parse(line) as { [key: string]: unknown });
 
 describe("generate", () => {
+  test("--candidates: tasks of answers that differ, the same for any batch size", async () => {
+    const path = writeRows("task-prompts.jsonl", [{ prompt: "Once upon a time" }, { prompt: "Lily" }]);
+    const run = (...more: string[]): ReturnType<typeof spar> =>
+      spar("generate", "--model", stories, "--prompts", path, "--max-new-tokens", "4", "--seed", "3", ...more);
+    const { code, out } = await run("--candidates", "2");
+    expect(code).toBe(0);
+    const rows = parse(out);
+    expect(rows.map((row) => Object.keys(row))).toEqual([
+      ["prompt", "answer1", "answer2"],
+      ["prompt", "answer1", "answer2"],
+    ]);
+    for (const { answer1, answer2 } of rows) expect(answer1).not.toBe(answer2);
+    expect((await run("--candidates", "2", "--batch-size", "1", "--json")).out).toBe(out);
+    // One token among the two likeliest: the third answer is not to be had, and nothing is offered twice.
+    const few = parse((await run("--candidates", "5", "--max-new-tokens", "1", "--top-k", "2", "--temperature", "5")).out);
+    for (const { candidates } of few) {
+      const texts = candidates as string[];
+      expect(new Set(texts).size).toBe(texts.length);
+      expect(texts.length).toBe(2);
+    }
+    const one = await run("--candidates", "2", "--max-new-tokens", "1", "--top-k", "1", "--temperature", "1");
+    expect({ code: one.code, out: one.out }).toEqual({ code: 1, out: "" });
+    expect(one.err).toContain("to none of the 2 prompts there are two different answers");
+    expect((await run("--candidates", "2", "--temperature", "0")).err).toContain("at temperature 0 they are all the same");
+    expect((await run("--candidates", "2", "--n", "2")).code).toBe(2);
+  });
+
   test("gives rows in the order of the prompts and candidates, the same for the same seed and any batch size", async () => {
     const path = writeRows("prompts.jsonl", [{ prompt: "Once upon a time" }, { prompt: "Lily" }, { prompt: "The dog ran" }]);
     const run = (...more: string[]): ReturnType<typeof spar> =>

@@ -3,7 +3,7 @@
  * the rows are on disk, and not before; rows that wait at the same time share one sync.
  */
 
-import { type FileHandle, mkdir, open } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type LabelRow, parseLabelRow, type Row } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
@@ -127,6 +127,8 @@ function createStore(
       isClosed = true;
       await writing;
       await file.close();
+      // Nobody labelled anything: no file that says so.
+      if (length === 0) await rm(path, { force: true }).catch(() => {});
       release();
     },
   };

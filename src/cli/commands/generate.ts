@@ -5,6 +5,7 @@ import type { Completion } from "../../generation/index.ts";
 import { InterruptedError, UsageError } from "../../internal/errors.ts";
 import { addRepeatedOption, createCommandline, numberArgument, parseCommandline } from "../arguments.ts";
 import { convertRows, readInputRows } from "../input-rows.ts";
+import { printTasks } from "../label-tasks.ts";
 import { openModel, resolveModelFolder, resolveSampling } from "../open-model.ts";
 import type { CommandIO } from "../output.ts";
 import { addSamplingOptions, type SamplingArguments } from "../sampling-options.ts";
@@ -17,6 +18,8 @@ export type GenerateArguments = SamplingArguments & {
   prompts?: string;
   /** Completions a prompt. */
   n: number;
+  /** Different answers a prompt, as tasks for spar label. */
+  candidates?: number;
   batchSize: number;
 };
 
@@ -24,6 +27,7 @@ const examples = [
   'spar generate --model gpt2 --prompt "The film was" --max-new-tokens 40',
   "spar generate --model runs/ppo --prompts prompts.jsonl --temperature 0 --json > completions.jsonl",
   'spar generate --model HuggingFaceTB/SmolLM2-135M-Instruct --prompt "Hello" --n 4 --seed 7',
+  "spar generate --model runs/sft --prompts prompts.jsonl --candidates 2 > tasks.jsonl",
 ];
 
 /** Undefined when help was asked for and shown. */
@@ -35,6 +39,11 @@ export async function parseGenerateArguments(args: string[], io: CommandIO): Pro
   addSamplingOptions(commandline);
   commandline
     .option("--n <n>", "completions a prompt", numberArgument("--n", { integer: true, min: 1 }), 1)
+    .option(
+      "--candidates <n>",
+      "write tasks for spar label: {prompt, answer1, answer2}, or {prompt, candidates} of more than two different answers",
+      numberArgument("--candidates", { integer: true, min: 2, max: 26 }),
+    )
     .option("--batch-size <n>", "rows computed at the same time", numberArgument("--batch-size", { integer: true, min: 1 }), 8);
   if (!parseCommandline(commandline, args)) return undefined;
   const options = commandline.opts<GenerateArguments>();
@@ -42,6 +51,8 @@ export async function parseGenerateArguments(args: string[], io: CommandIO): Pro
     const found = options.prompts === undefined ? "neither" : "both";
     throw new UsageError(`generate: expected --prompt or --prompts, found ${found}`, { hint: "spar generate --help has examples." });
   }
+  if (options.candidates !== undefined && commandline.getOptionValueSource("n") === "cli")
+    throw new UsageError("generate: --candidates says how many answers there are, and --n too; expected one of them");
   return options;
 }
 
@@ -78,6 +89,12 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
           )
         : await readInputRows("generate: reading prompts", options.prompts, "rows of {prompt}, text or messages", ({ row }) => read(row));
     io.handleInterrupts("Stopping: what is finished is printed.");
+    if (options.candidates !== undefined) {
+      await printTasks({ prompts, count: options.candidates, generator, settings, io });
+      generator.release();
+      if (io.signal.aborted) throw new InterruptedError("generate: interrupted");
+      return;
+    }
     await printCompletions(io, prompts, options.n, async (onText, onCompletion) => {
       const requests = prompts.map(({ promptIds }) => ({ promptIds, candidates: options.n }));
       await generator.generate(requests, settings, { signal: io.signal, onText, onCompletion });
