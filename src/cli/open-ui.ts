@@ -84,7 +84,12 @@ export async function openUI(options: OpenUIOptions, io: CommandIO): Promise<voi
   try {
     const hosts = [args.host, ...args.allowHost];
     const app = createUIApp({
-      ...{ hub, files, rooms, token, hosts, onError },
+      hub,
+      files,
+      rooms,
+      token,
+      hosts,
+      onError,
       anyAddress: isPublic,
       version: readVersion(),
       folder: shorten(root),

@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
-import AxeBuilder from "@axe-core/playwright";
+import { AxeBuilder } from "@axe-core/playwright";
 import { chromium, type Browser, type Page } from "playwright-core";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
@@ -64,7 +64,9 @@ export async function startUI({ args = [], command = "ui", cwd = root, port = 0 
   });
   const { url, origin, token, port: found } = JSON.parse(line) as { url: string; origin: string; token: string; port: number };
   return {
-    ...{ url, origin, token },
+    url,
+    origin,
+    token,
     port: found,
     process: child,
     notes: () => notes,

@@ -91,12 +91,12 @@ function connect(): void {
     reportHere();
     lastEventId = event.lastEventId;
     const missed = new Set((JSON.parse(String(event.data)) as { missed: string[] }).missed);
-    for (const { topic, onGap } of [...subscriptions]) if (missed.has(topic)) onGap?.();
+    for (const { topic, onGap } of Array.from(subscriptions)) if (missed.has(topic)) onGap?.();
   });
   opened.addEventListener("message", (event) => {
     lastEventId = event.lastEventId;
     const { topic, data } = JSON.parse(String(event.data)) as { topic: string; data: unknown };
-    for (const subscription of [...subscriptions]) if (subscription.topic === topic) subscription.listener(data);
+    for (const subscription of Array.from(subscriptions)) if (subscription.topic === topic) subscription.listener(data);
   });
   opened.addEventListener("error", () => {
     if (source !== opened) return;

@@ -128,7 +128,7 @@ export function createEventHub({ linger = 3000, kept = 1000, onError }: EventHub
       return { missed, newest, stop: () => wanted.forEach((name) => leave(name, listener)) };
     },
     close() {
-      for (const [name, topic] of [...topics]) end(name, topic);
+      for (const [name, topic] of topics) end(name, topic);
     },
   };
 }

@@ -1,8 +1,8 @@
 /** Line icons on a grid of 24, as wide as their lines are 1.75. */
 
 const paths = {
-  brand: "M4.5 8.2 12 4.5l7.5 3.7v7.6L12 19.5l-7.5-3.7zM4.5 8.2 12 12l7.5-3.8M12 12v7.5",
-  label: "M4 5h7v14H4zM14 5h6v14h-6M6.5 12l1.4 1.5L9 11",
+  brand: "M4.5 5l6 7-6 7M19.5 5l-6 7 6 7",
+  label: "M3.5 5H11v14H3.5zM13 5h7.5v14H13zM5.5 12.2l1.5 1.6 2.2-3",
   runs: "M4 19V5M4 19h16M7.5 14.5l3.5-4 3 2.5 5-6.5",
   samples: "M4 5h16v14H4zM4 10h16M4 14.5h16M12 5v14",
   chat: "M5 5.5h14v10h-7.5L7 19v-3.5H5z",
