@@ -1,5 +1,5 @@
 /** Errors as the pages read them: `{error: {code, message, hint?}}`. */
-import { SparError } from "../../internal/errors.ts";
+import { describeError, SparError } from "../../internal/errors.ts";
 
 /** What a page asked for wrongly, with the status that says so; any other SparError is answered with 422. */
 export class RequestError extends SparError {
@@ -20,7 +20,7 @@ export function respondWithUIError(error: unknown, onError?: (error: unknown) =>
   if (!(error instanceof SparError)) {
     onError?.(error);
     const message = "the server failed to answer; the terminal in which it runs says why";
-    return Response.json({ error: { code: "internal/bug", message } }, { status: 500 });
+    return Response.json({ error: { ...describeError(error), message } }, { status: 500 });
   }
   const { code, message, hint } = error;
   const status = error instanceof RequestError ? error.status : 422;

@@ -25,6 +25,8 @@ const defaultRate = { perSecond: 500, burst: 5000 };
 /** Wrong tokens, of everybody together. Who knows the token or has the cookie is not held up by those who do not. */
 const wrongRate = { perSecond: 1, burst: 60 };
 
+const refusals = { host_not_allowed: "ui/host-not-allowed", origin_not_allowed: "ui/origin-not-allowed" } as const;
+
 /** Refuses, in this order: foreign hosts, foreign pages, strangers, and who asks too often. */
 export function createUIGuard(options: UIGuardOptions): MiddlewareHandler {
   const { token, open, lockedPage, rate = defaultRate, now = Date.now } = options;
@@ -47,7 +49,7 @@ export function createUIGuard(options: UIGuardOptions): MiddlewareHandler {
   return async (context, next) => {
     const { req } = context;
     const refusal = checkSite(req.raw);
-    if (refusal !== undefined) throw new RequestError(403, `ui/${refusal.code.replaceAll("_", "-")}`, refusal.message);
+    if (refusal !== undefined) throw new RequestError(403, refusals[refusal.code], refusal.message);
     if (open.includes(req.path)) return next();
     const isPage = req.path === "/" && (req.method === "GET" || req.method === "HEAD");
     const refuse = (given: boolean): Response => {
