@@ -12,7 +12,8 @@ export function createHistogram(values: readonly number[], bins = 30): Histogram
   if (finite.length === 0) return undefined;
   const low = finite.reduce((a, b) => Math.min(a, b));
   const high = finite.reduce((a, b) => Math.max(a, b));
-  const width = (high - low) / bins;
+  // Divided first: the whole range may be more than a number holds.
+  const width = high / bins - low / bins;
   // Differences below the numbers' resolution make no bins either.
   if (!(width > 0) || !Number.isFinite(width) || low + width === low) {
     return { edges: [low - 0.5, low + 0.5], counts: [finite.length] };

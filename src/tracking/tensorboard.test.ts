@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { createHistogram } from "./histogram.ts";
 import { createTensorBoardTracker } from "./tensorboard.ts";
 import { crc32c, encodeEvent, encodeSessionEnd, encodeSessionStart, frameRecord } from "./tensorboard-events.ts";
 
@@ -47,6 +48,38 @@ test("the bytes that tensorboard's own record writer and messages make", () => {
   expect(hex(encodeSessionEnd(true, wallTime))).toBe("220b08011100002040fc54d941");
 });
 
+test("histograms: of what is given, and of samples where they are enough for a picture", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spar-tensorboard-"));
+  try {
+    const tracker = createTensorBoardTracker({ folder: "/nowhere", logFolder: join(folder, "logs"), config: {} });
+    tracker.histograms?.(2, { score: [1, 2, 2], none: [] });
+    const samples = (count: number) =>
+      Array.from({ length: count }, (_, i) => ({ step: 3, prompt: "p", completion: "c".repeat(i), scores: { rm: i } }));
+    tracker.samples(samples(15));
+    tracker.samples(samples(16));
+    await tracker.close("finished");
+    const [name] = readdirSync(join(folder, "logs"));
+    const bytes = readFileSync(join(folder, "logs", name!)).toString("latin1");
+    const count = (text: string): number => bytes.split(text).length - 1;
+    expect([
+      count("histograms/score"),
+      count("histograms/none"),
+      count("histograms/scores/rm"),
+      count("histograms/completion_characters"),
+    ]).toEqual([2, 0, 1, 1]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("bins of a histogram", () => {
+  expect(createHistogram([0, 1, 2, 3, 4, Number.NaN], 2)).toEqual({ edges: [0, 2, 4], counts: [2, 3] });
+  expect(createHistogram([5, 5])).toEqual({ edges: [4.5, 5.5], counts: [2] });
+  expect(createHistogram([1e300, 1e300 + 1e284], 10)).toMatchObject({ counts: [2] });
+  expect(createHistogram([-1e308, 1e308], 2)).toEqual({ edges: [-1e308, 0, 1e308], counts: [1, 1] });
+  expect(createHistogram([Number.NaN])).toBeUndefined();
+});
+
 test("a whole file: names of tags, steps, purge after a resume, end of the session", async () => {
   const folder = mkdtempSync(join(tmpdir(), "spar-tensorboard-"));
   try {
@@ -63,6 +96,7 @@ test("a whole file: names of tags, steps, purge after a resume, end of the sessi
     tracker.event({ code: "run/resumed", message: "", step: 6 });
     tracker.event({ code: "checkpoint/saved", message: "" });
     await tracker.close("failed");
+    tracker.metrics({ step: 9, loss: 1 });
     await tracker.close("finished");
     const [name] = readdirSync(join(folder, "runs"));
     expect(name).toMatch(/^events\.out\.tfevents\.1700000000\./);

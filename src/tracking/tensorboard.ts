@@ -60,6 +60,7 @@ export function createTensorBoardTracker(options: TensorBoardOptions): Tracker {
   let closed = false;
 
   function write(record: Omit<EventRecord, "wallTime">): void {
+    if (closed) return;
     const frame = frameRecord(encodeEvent({ wallTime: now() / 1000, ...record }));
     for (let written = 0; written < frame.length;) written += writeSync(handle, frame, written);
   }
@@ -100,8 +101,8 @@ export function createTensorBoardTracker(options: TensorBoardOptions): Tracker {
     progress() {},
     async close(status) {
       if (closed) return;
-      closed = true;
       write({ values: [{ tag: "_hparams_/session_end_info", hparams: encodeSessionEnd(status !== "failed", now() / 1000) }] });
+      closed = true;
       fsyncSync(handle);
       closeSync(handle);
     },

@@ -88,6 +88,9 @@ test("an offline run says how it is sent, and a resumed one goes on in the same 
   for (const step of [1, 2, 3]) first.tracker.metrics({ step, loss: step });
   first.tracker.event({ code: "x/y", message: "a word" });
   await first.tracker.close("stopped");
+  // Another tracker may have a last word after that.
+  first.tracker.event({ code: "tracking/unsent", message: "too late" });
+  first.tracker.metrics({ step: 4, loss: 4 });
   await first.tracker.close("stopped");
   const [path] = findLogs();
   expect(kindsOf(path!)).toEqual(["header", "run", "other", "other", "history", "history", "history", "output", "summary", "exit"]);

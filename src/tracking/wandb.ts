@@ -99,6 +99,7 @@ export function createWandbTracker(options: WandbOptions): Tracker {
 
   mkdirSync(files, { recursive: true });
   mkdirSync(join(dirname(logPath), "logs"), { recursive: true });
+  let closed = false;
   let step = 0;
   let outputLines = 0;
   const summary: { [key: string]: unknown } = {};
@@ -106,7 +107,6 @@ export function createWandbTracker(options: WandbOptions): Tracker {
   writeTrackerState(folder, "wandb", { runId, log: logPath, started, online: apiKey !== undefined });
   const advice = `wandb sync ${apiKey === undefined ? "" : "--no-skip-online "}${dirname(logPath)}`;
   const delivery = apiKey === undefined ? undefined : createStreaming(apiKey);
-  let closed = false;
 
   /** The log as it was, without the end of an earlier session and rows of steps after `lastStep`. */
   function openLog(lastStep: number): WandbLog {
@@ -156,6 +156,7 @@ export function createWandbTracker(options: WandbOptions): Tracker {
   }
 
   function record(values: { readonly [key: string]: unknown }): void {
+    if (closed) return;
     const row = { _step: step, _runtime: (now() - started) / 1000, _timestamp: now() / 1000, ...values };
     log.append(encodeHistory(row, step));
     Object.assign(summary, row);
@@ -169,7 +170,7 @@ export function createWandbTracker(options: WandbOptions): Tracker {
     },
     samples(rows) {
       const [first] = rows;
-      if (first === undefined) return;
+      if (first === undefined || closed) return;
       const table = tabulateSamples(rows);
       const content = Buffer.from(JSON.stringify({ columns: table.columns, data: table.rows }));
       const sha256 = createHash("sha256").update(content).digest("hex");
@@ -198,6 +199,8 @@ export function createWandbTracker(options: WandbOptions): Tracker {
       if (Object.keys(row).length > 0) record({ ...row, [stepMetric]: at });
     },
     event(event) {
+      // What other trackers say while they close comes too late for a log that has its end.
+      if (closed) return;
       const at = event["step"];
       const isResume = event.code === "run/resumed" || event.code === "run/no-checkpoint";
       if (isResume && typeof at === "number" && delivery === undefined) {
