@@ -111,10 +111,7 @@ describe("the list", () => {
     cpSync(join(root, "runs", "a"), join(root, "runs", "b"), { recursive: true });
     const { app } = openRoom();
     const { runs } = await get<RunList>(app, "/");
-    expect(runs.map(({ id, name }) => [id, name]).sort()).toEqual([
-      ["a", "runs/a"],
-      ["a~2", "runs/b"],
-    ]);
+    expect(Object.fromEntries(runs.map(({ id, name }) => [id, name]))).toEqual({ a: "runs/a", "a~2": "runs/b" });
     expect((await get<RunDetail>(app, "/a~2")).folder).toBe(join(root, "runs", "b"));
   });
 

@@ -1,0 +1,75 @@
+import type { Axis } from "../../../../src/server/ui/runs-protocol.ts";
+import { Button } from "../../components/button.tsx";
+import { Icon } from "../../components/icon.tsx";
+import { Segmented } from "../../components/segmented.tsx";
+import { axis, filter, isLog, keepSettings, range, smoothing } from "./curve-settings.ts";
+import { parseFilter } from "./panels.ts";
+
+/** What all charts below have in common. `axes`: those that every run shown has. */
+export function CurveControls({ axes }: { axes: readonly Axis[] }) {
+  const isBad = parseFilter(filter.value) === undefined;
+  const shown = axes.includes(axis.value) ? axis.value : "step";
+  return (
+    <div class="curve-controls" role="group" aria-label="How curves are shown">
+      <label class="runs-search">
+        <Icon name="filter" />
+        <span class="visually-hidden">Show metrics whose names match this regular expression</span>
+        <input
+          class="input"
+          type="search"
+          placeholder="Filter metrics: kl|reward"
+          value={filter.value}
+          aria-invalid={isBad}
+          spellcheck={false}
+          onInput={(event) => (filter.value = event.currentTarget.value)}
+        />
+      </label>
+      <Segmented<Axis>
+        label="Horizontal axis"
+        value={shown}
+        options={[
+          { value: "step", label: "Step" },
+          { value: "time", label: "Time", disabled: !axes.includes("time") },
+          { value: "tokens", label: "Tokens", disabled: !axes.includes("tokens") },
+        ]}
+        onChange={(next) => {
+          range.value = null;
+          axis.value = next;
+          keepSettings();
+        }}
+      />
+      <label class="curve-slider">
+        <span>Smoothing</span>
+        <input
+          type="range"
+          min={0}
+          max={0.99}
+          step={0.01}
+          value={smoothing.value}
+          onInput={(event) => {
+            smoothing.value = Number(event.currentTarget.value);
+            keepSettings();
+          }}
+        />
+        <output>{smoothing.value.toFixed(2)}</output>
+      </label>
+      <label class="curve-check">
+        <input
+          type="checkbox"
+          checked={isLog.value}
+          onChange={(event) => {
+            isLog.value = event.currentTarget.checked;
+            keepSettings();
+          }}
+        />
+        <span>Log scale</span>
+      </label>
+      {range.value === null ? null : (
+        <Button size="small" icon="undo" onClick={() => (range.value = null)}>
+          Show all
+        </Button>
+      )}
+      {isBad ? <p class="curve-problem">This is no regular expression: nothing is filtered.</p> : null}
+    </div>
+  );
+}

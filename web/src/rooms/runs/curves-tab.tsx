@@ -1,0 +1,42 @@
+import { axis, filter } from "./curve-settings.ts";
+import { CurveControls } from "./curve-controls.tsx";
+import { CurveSection, type ShownRun } from "./curve-section.tsx";
+import { EmptyState } from "../../components/empty-state.tsx";
+import { arrangePanels, parseFilter } from "./panels.ts";
+import type { Axis } from "../../../../src/server/ui/runs-protocol.ts";
+
+const allAxes: readonly Axis[] = ["step", "time", "tokens"];
+
+export function CurvesTab({ runs, version }: { runs: readonly ShownRun[]; version: number }) {
+  const keys = [...new Set(runs.flatMap(({ detail }) => detail.metrics.keys.map(({ key }) => key)))];
+  const systemKeys = [...new Set(runs.flatMap(({ detail }) => detail.system.keys.map(({ key }) => key)))];
+  const axes = allAxes.filter((name) => runs.every(({ detail }) => detail.axes.includes(name)));
+  const shownAxis = axes.includes(axis.value) ? axis.value : "step";
+  const pattern = parseFilter(filter.value);
+  const sections = arrangePanels(keys, systemKeys, pattern ?? null);
+  const isRunning = runs.some(({ detail }) => detail.status === "running");
+  if (keys.length === 0) {
+    return (
+      <EmptyState
+        icon="runs"
+        title={isRunning ? "No step has been logged yet" : "This run has logged nothing"}
+        text={
+          isRunning
+            ? "Curves appear by themselves with the first row, after logging_steps steps."
+            : "It ended before its first logged step; Events says why. A run of stages has its curves in the stages."
+        }
+      />
+    );
+  }
+  return (
+    <div class="curves">
+      <CurveControls axes={axes} />
+      {sections.length === 0 ? (
+        <EmptyState icon="filter" title="No metric matches" text={`Nothing is called like ${filter.value}.`} />
+      ) : null}
+      {sections.map((section, i) => (
+        <CurveSection key={section.id} section={section} runs={runs} axis={shownAxis} version={version} isFirst={i === 0} />
+      ))}
+    </div>
+  );
+}
