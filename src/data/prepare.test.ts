@@ -238,6 +238,10 @@ describe("preparePairs", () => {
     const dropped = await preparePairs(createDataset(rows), { tokenizer: letters, maxLength: 5, onEvent });
     expect([dropped.count, dropped.source(0), dropped.dropped]).toEqual([1, 1, 2]);
     expect(codes()).toEqual(["data/format", "data/rows-dropped"]);
+    await expect(preparePairs(createDataset(rows.slice(0, 1)), { tokenizer: letters, maxLength: 5 })).rejects.toMatchObject({
+      message: expect.stringContaining("all 1 were left out (longer than max_length)"),
+      hint: "raise max_length, or shorten the rows",
+    });
     const cut = await preparePairs(createDataset(rows), { tokenizer: letters, maxLength: 5, overflow: "keep_start" });
     expect([cut.count, letters.decode((await cut.read(0)).rejectedIds), letters.decode((await cut.read(0)).chosenIds)]).toEqual([
       2,

@@ -108,7 +108,10 @@ export async function prepareRows<P extends Purpose, T>(
     bad.throwIfAny(dataset.count);
     if (lengths.length === 0) {
       throw new SparError("data/empty", `preparing data: no row is left, all ${dataset.count} were left out (${listReasons(reasons)})`, {
-        hint: "raise max_length, or look at the data",
+        // Only what was left out for its length can be saved by a longer one.
+        hint: reasons.has(describeDropped)
+          ? `raise ${purpose === "prompt" ? "max_prompt_length" : "max_length"}, or shorten the rows`
+          : "look at the rows: none of them says anything that can be learnt",
       });
     }
     const rows = await store.finish();

@@ -166,8 +166,12 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
         resumedAt(step) {
           if (resume === false) return;
           directory.truncateAfter(step);
-          const message = step > 0 ? `going on after step ${step}` : `no whole checkpoint in ${folder}: starting over`;
-          tracker.event({ code: step > 0 ? "run/resumed" : "run/no-checkpoint", message, step });
+          // Of stages, a step is a model; what lies between models is kept stage by stage, checkpoint or not.
+          const [some, none] = isStaged
+            ? [`models finished so far: ${step}; going on with the next`, "no model is finished yet: going on where the stages ended"]
+            : [`going on after step ${step}`, `no whole checkpoint in ${folder}: starting over`];
+          const message = step > 0 ? some : none;
+          tracker.event({ code: step > 0 || isStaged ? "run/resumed" : "run/no-checkpoint", message, step });
         },
         readControl: () => directory.readControl(),
       });

@@ -1,5 +1,5 @@
 /** Forward and backward in one graph, by shape; gradients land, or add up, in the parameters' own buffers. */
-import type { Backend, DeviceBuffer, SessionCache } from "../runtime/index.ts";
+import type { Backend, DeviceBuffer, Executable, SessionCache } from "../runtime/index.ts";
 import { createSessionCache } from "../runtime/index.ts";
 import {
   accumulate,
@@ -44,7 +44,8 @@ export function createStepProgram(
   limit = 16,
 ): StepProgram {
   const cache: SessionCache = createSessionCache(limit);
-  const graphs = new Map<string, Graph>();
+  /** Of the executables in the cache: a graph goes with its executable. */
+  const graphs = new WeakMap<Executable, Graph>();
   const gradients = new Map(trainables.map(({ name, gradient }) => [`gradient.${name}`, gradient]));
   const buffers = new Map<string, DeviceBuffer>();
 
@@ -76,26 +77,29 @@ export function createStepProgram(
   return {
     async run(shape, build, inputs, { add = false } = {}) {
       const key = `${shape}${add ? " +" : ""}`;
-      const graph = graphs.get(key) ?? compose(build, add);
-      graphs.set(key, graph);
-      const feeds = new Map<string, DeviceBuffer>();
-      for (const [name, tensor] of graph.inputs) {
-        const own = parameters.get(name) ?? gradients.get(name);
-        if (own !== undefined) {
-          feeds.set(name, own);
-          continue;
-        }
-        const buffer = bufferFor(name, tensor);
-        await backend.write(buffer, inputs[name]);
-        feeds.set(name, buffer);
-      }
       const results = new Map<string, DeviceBuffer>();
-      for (const [name, tensor] of graph.outputs) results.set(name, gradients.get(name) ?? bufferFor(`out.${name}`, tensor));
-      await cache.use(
-        key,
-        () => backend.compile(graph, { label: shape }),
-        (executable) => executable.run(feeds, results),
-      );
+      const compile = async (): Promise<Executable> => {
+        const graph = compose(build, add);
+        const executable = await backend.compile(graph, { label: shape });
+        graphs.set(executable, graph);
+        return executable;
+      };
+      await cache.use(key, compile, async (executable) => {
+        const graph = graphs.get(executable) as Graph;
+        const feeds = new Map<string, DeviceBuffer>();
+        for (const [name, tensor] of graph.inputs) {
+          const own = parameters.get(name) ?? gradients.get(name);
+          if (own !== undefined) {
+            feeds.set(name, own);
+            continue;
+          }
+          const buffer = bufferFor(name, tensor);
+          await backend.write(buffer, inputs[name]);
+          feeds.set(name, buffer);
+        }
+        for (const [name, tensor] of graph.outputs) results.set(name, gradients.get(name) ?? bufferFor(`out.${name}`, tensor));
+        await executable.run(feeds, results);
+      });
       const metrics: { [metric: string]: Float32Array } = {};
       for (const [name, buffer] of results) if (!gradients.has(name)) metrics[name] = (await backend.read(buffer)) as Float32Array;
       return metrics;

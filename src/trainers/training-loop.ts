@@ -123,6 +123,11 @@ export async function runTrainingLoop(
   }
   context.resumedAt?.(done);
   if (context.resume !== false) await reportPassedCheckpoints(outputDir, done, context);
+  if (done > totalSteps) {
+    const wanted = config.max_steps > 0 ? `max_steps ${config.max_steps}` : `the ${totalSteps} steps that the recipe asks for`;
+    const message = `the run has made ${done} steps already, more than ${wanted}: nothing is trained, and the model stays that of step ${done}`;
+    tracker.event({ code: "run/beyond-end", level: "warning", message, step: done });
+  }
 
   const saveCheckpoint = async (step: number, state = method.getState()): Promise<string> => {
     const path = join(outputDir, `checkpoint-${step}`);
@@ -159,7 +164,7 @@ export async function runTrainingLoop(
 
   // A run stopped before its first step has been evaluated already.
   if (config.eval_on_start && resumePoint === undefined) await evaluate(0);
-  tracker.progress({ stage: "training", done, total: totalSteps, unit: "steps" });
+  tracker.progress({ stage: "training", done, total: Math.max(done, totalSteps), unit: "steps" });
   const started = performance.now();
   let tokens = 0;
   while (done < totalSteps) {

@@ -8,6 +8,7 @@ import { createCpuBackend } from "../../src/runtime/index.ts";
 import { loadTokenizer } from "../../src/tokenizer/index.ts";
 import { trainLanguageModel } from "../../src/trainers/language-modelling.ts";
 import { openSafetensors } from "../../src/checkpoint/index.ts";
+import "../half-the-cores.mjs";
 import {
   createWorkplace,
   findDifferences,
@@ -99,9 +100,12 @@ describe.each(["sft", "reward", "dpo"] as const)("%s", (method) => {
   });
 
   test("the same seed gives the same bytes, another seed others", async () => {
+    // Two threads, whatever the machine: threads that meet must not show.
+    const backend = createCpuBackend({ threads: 2 });
     const run = (seed: number): Promise<TinyRun> =>
-      train(method, { seed, train_sampling_strategy: "random", per_device_train_batch_size: 4 });
+      train(method, { seed, train_sampling_strategy: "random", per_device_train_batch_size: 4 }, { backend });
     const [a, b, c] = [await run(3), await run(3), await run(4)];
+    backend.close();
     expect(findDifferences(files(a), files(b))).toEqual([]);
     expect(a.rows).toEqual(b.rows);
     expect(losses(c)).not.toEqual(losses(a));
@@ -281,6 +285,20 @@ test("a packed row of a single token has nothing to learn, and its metrics are n
   expect(run.rows).toHaveLength(1);
   for (const name of ["loss", "entropy", "mean_token_accuracy", "grad_norm"]) expect(run.rows[0]![name], name).toEqual(expect.any(Number));
   expect(Object.values(run.rows[0]!).every(Number.isFinite)).toBe(true);
+});
+
+test("resumed with fewer steps than it has made, a run says so and keeps its model", async () => {
+  const keys = { output_dir: place.path("beyond"), save_strategy: "steps", save_steps: 2 };
+  mkdirSync(keys.output_dir);
+  const whole = await train("sft", { ...keys, max_steps: 2 });
+  const before = files(whole).get("model.safetensors");
+  const again = await train("sft", { ...keys, max_steps: 1 }, { resume: true });
+  expect(again.outcome).toMatchObject({ status: "finished", steps: 2 });
+  expect(again.events.filter(({ code }) => code === "run/beyond-end")).toMatchObject([
+    { message: expect.stringContaining("has made 2 steps already, more than max_steps 1"), step: 2 },
+  ]);
+  expect(again.rows).toEqual([]);
+  expect(files(again).get("model.safetensors")).toEqual(before);
 });
 
 test("what is under way is told before its rows, and evaluation rows are called so", async () => {
