@@ -76,7 +76,8 @@ export interface LabelProject {
   next(annotator: string, tab: string, held: readonly string[], count: number): LabelTask[];
   /** Stores labels in their order; each is saved, or refused by itself. Throws `labeling/not-saved`: nothing of it is stored. */
   submit(labels: readonly NewLabel[]): Promise<SubmitResult>;
-  progress(): LabelProgress;
+  /** Of everybody; or, where there are many and one of them asks, of that one: an answer must not grow with the crowd. */
+  progress(asker?: string): LabelProgress;
   /** Newest first, undos left out. */
   history(annotator: string, limit: number): { readonly label: LabelRow; readonly state: LabelState }[];
   statistics(): LabelStatistics & { readonly pairs: { readonly usable: number; readonly ties: number } };
@@ -110,6 +111,9 @@ export async function openLabelProject(options: LabelProjectOptions): Promise<La
     throw error;
   }
 }
+
+/** So many rows of progress are a table that somebody reads. */
+const manyAnnotators = 20;
 
 function createLabelProject(options: LabelProjectOptions, store: LabelStore, guidelines: GuidelinesHistory): LabelProject {
   const { id, name, mode, tasks, pairsPath, ratingMax = 5, reasonTags = [], now = Date.now } = options;
@@ -236,8 +240,9 @@ function createLabelProject(options: LabelProjectOptions, store: LabelStore, gui
       if (rows.length > 0) changed();
       return { saved, refused };
     },
-    progress() {
-      const names = queue.annotators();
+    progress(asker) {
+      const all = queue.annotators();
+      const names = asker === undefined || all.length <= manyAnnotators ? all : [asker];
       const paceOf = (annotator: string): Pace => {
         let pace = paces.get(annotator);
         if (pace === undefined) paces.set(annotator, (pace = measurePace(book.ofAnnotator(annotator))));

@@ -47,6 +47,7 @@ export interface Progress {
   readonly wanted: number;
   readonly given: number;
   readonly tasks: number;
+  /** In the answers to `next` and `labels`, where more than 20 people label: only who asks. The topic and GET have everybody. */
   readonly annotators: { readonly [name: string]: AnnotatorProgress };
 }
 

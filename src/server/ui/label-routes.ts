@@ -80,13 +80,13 @@ export function createLabelRoutes({ projects, hub }: LabelRoutesOptions): Hono {
     const tasks = project.next(annotator, tab, ids, count);
     const { seed } = project.settings;
     const shown = tasks.map((task) => showTask(task.id, task, drawSides(seed, task.id, annotator, task.candidates.length)));
-    return json({ tasks: shown, progress: project.progress() } satisfies NextAnswer);
+    return json({ tasks: shown, progress: project.progress(annotator) } satisfies NextAnswer);
   });
   app.post("/projects/:project/labels", async ({ req, json }) => {
     const project = projects.get(req.param("project"));
     const { labels } = parse(submitRequest, await readJson(req.raw));
     const { saved, refused } = await submit(project, labels);
-    return json({ saved, refused, progress: project.progress() } satisfies SubmitAnswer);
+    return json({ saved, refused, progress: project.progress(annotatorOf(labels[0])) } satisfies SubmitAnswer);
   });
   app.get("/projects/:project/history", ({ req, json }) => {
     const project = projects.get(req.param("project"));
@@ -121,6 +121,11 @@ function describe(project: LabelProject): Project {
   const summary = summarise(project);
   const annotators = Object.keys(summary.progress.annotators);
   return { ...summary, guidelines: project.guidelines(), reasonTags, ratingMax, annotators, order: settings.order };
+}
+
+/** A page sends the labels of one person. */
+function annotatorOf(label: unknown): string {
+  return name.safeParse(typeof label === "object" && label !== null && "annotator" in label ? label.annotator : undefined).data ?? "";
 }
 
 async function submit(project: LabelProject, labels: readonly unknown[]): Promise<SubmitResult> {
