@@ -53,7 +53,7 @@ export function AnswerCard({ exchange, side, view, isLeft }: AnswerCardProps) {
           }}
         />
       ) : (
-        <AnswerBody answer={answer} view={view} />
+        <AnswerBody answer={answer} view={view} asked={exchange.user} />
       )}
       {answer.state === "failed" && (
         <p class="chat-problem" role="alert">
@@ -71,7 +71,7 @@ export function AnswerCard({ exchange, side, view, isLeft }: AnswerCardProps) {
   );
 }
 
-function AnswerBody({ answer, view }: { readonly answer: Answer; readonly view: AnswerView }) {
+function AnswerBody({ answer, view, asked }: { readonly answer: Answer; readonly view: AnswerView; readonly asked: string }) {
   const { state, text, pieces, mode, modelName } = answer;
   if (text === "" && pieces.length === 0) {
     if (state === "loading") return <Waiting>Loading the model…</Waiting>;
@@ -91,8 +91,13 @@ function AnswerBody({ answer, view }: { readonly answer: Answer; readonly view: 
       </>
     );
   return (
-    <div class={`chat-answer-text${mode === "text" ? " continues" : ""}`}>
-      <TokenText pieces={pieces} inspects={view === "tokens"} label={`Answer of ${modelName}`} />
+    <div class="chat-answer-text">
+      <TokenText
+        pieces={pieces}
+        inspects={view === "tokens"}
+        label={`Answer of ${modelName}`}
+        before={mode === "text" ? asked : undefined}
+      />
     </div>
   );
 }

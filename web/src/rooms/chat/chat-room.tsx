@@ -46,6 +46,7 @@ export default function ChatRoom({ route }: { readonly route: string }) {
   const [layout, setLayout] = useState<Layout>(() => readStored<Layout>(layoutKey) ?? { view: "text", settings: innerWidth >= 1200 });
   const [details, setDetails] = useState<{ readonly [id: string]: ModelDetails | ApiError }>({});
   const [problem, setProblem] = useState<ApiError>();
+  const [opensSettings, setOpensSettings] = useState(false);
   const isNarrow = useNarrow("(max-width: 1000px)");
   const known = models.value;
   const talking = known?.filter(({ kind }) => kind === "language");
@@ -182,9 +183,9 @@ export default function ChatRoom({ route }: { readonly route: string }) {
             icon="settings"
             label="Sampling and system prompt"
             tip="left"
-            aria-expanded={layout.settings}
+            aria-expanded={isNarrow ? opensSettings : layout.settings}
             class={layout.settings && !isNarrow ? "is-on" : ""}
-            onClick={() => change({ settings: !layout.settings })}
+            onClick={() => (isNarrow ? setOpensSettings(true) : change({ settings: !layout.settings }))}
           />
         </div>
       </header>
@@ -218,7 +219,7 @@ export default function ChatRoom({ route }: { readonly route: string }) {
           </aside>
         )}
       </div>
-      <Dialog title="Sampling and system prompt" open={layout.settings && isNarrow} onClose={() => change({ settings: false })}>
+      <Dialog title="Sampling and system prompt" open={opensSettings && isNarrow} onClose={() => setOpensSettings(false)}>
         {settings}
       </Dialog>
       <p class="visually-hidden" role="status">

@@ -101,12 +101,14 @@ export function stop(): void {
 async function generate(id: string, seed: number): Promise<void> {
   const known = models.value ?? [];
   const chosen = chosenModels.value.flatMap((model) => known.find((entry) => entry.id === model) ?? []);
+  // A model beside itself would say the same twice.
+  const seeds = chosen.map((model, i) => (i > 0 && model === chosen[0] ? (seed + 1_000_003) >>> 0 : seed));
   changeExchange(id, (exchange) => ({
     ...exchange,
-    answers: chosen.map(({ id: model, name }) => ({ model, modelName: name, state: "waiting", text: "", pieces: [], seed })),
+    answers: seeds.map((one, i) => ({ model: chosen[i].id, modelName: chosen[i].name, state: "waiting", text: "", pieces: [], seed: one })),
   }));
   save();
-  await Promise.all(chosen.map((model, side) => stream(id, side, model.id, seed)));
+  await Promise.all(chosen.map((model, side) => stream(id, side, model.id, seeds[side])));
   changeExchange(id, (exchange) => ({ ...exchange, answeredAt: performance.now() }));
   save();
 }

@@ -30,7 +30,7 @@ export function TokenCard({ token, box, isLive }: TokenCardProps) {
     >
       <p class="chat-token-card-head">
         <code>{showText(token.text)}</code> <strong>{formatProbability(token.logprob)}</strong>
-        <span class="chat-token-card-log">log p {token.logprob.toFixed(2)}</span>
+        <span class="chat-token-card-log">log p {token.logprob.toFixed(2).replace("-", "−")}</span>
       </p>
       <ol>
         {rows.map(({ text, logprob }) => (

@@ -9,6 +9,8 @@ export interface TokenTextProps {
   /** Tints by probability, and lets the keys walk over the tokens. */
   readonly inspects: boolean;
   readonly label: string;
+  /** What the tokens go on from, where they continue a text. */
+  readonly before?: string | undefined;
 }
 
 interface Shown {
@@ -16,7 +18,7 @@ interface Shown {
   readonly box: DOMRect;
 }
 
-export function TokenText({ pieces, inspects, label }: TokenTextProps) {
+export function TokenText({ pieces, inspects, label, before }: TokenTextProps) {
   const container = useRef<HTMLDivElement>(null);
   const [shown, setShown] = useState<Shown | undefined>(undefined);
   const active = shown === undefined ? undefined : pieces[shown.index];
@@ -75,6 +77,11 @@ export function TokenText({ pieces, inspects, label }: TokenTextProps) {
       onPointerOver={onPointer}
       onPointerLeave={hide}
     >
+      {before !== undefined && (
+        <span class="chat-asked" aria-hidden="true">
+          {before}
+        </span>
+      )}
       {pieces.map((piece, i) => (
         <Token key={i} index={i} piece={piece} isActive={inspects && shown?.index === i} inspects={inspects} />
       ))}
