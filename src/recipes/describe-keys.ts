@@ -106,7 +106,7 @@ export async function renderKeysDocument(): Promise<string> {
     "  TRL 0.12.2's trainer does whatever its `logging_steps` says.",
     "- `dpo`: `ref_model_name_or_path` is an addition (TRL takes a second model as an argument only). `use_weighting` with `sft` is refused: a weight belongs to a pair, and the sft term is a mean over tokens.",
     "- `datasets`: `weight`, `revision`, `sample_by`, `task` and a map of `columns` are additions.",
-    "- `report_to`: `all` means every tracker that spar has.",
+    "- `report_to`: `all` means every tracker that spar has. `project` is W&B's too, where it is set, and MLflow's experiment.",
     "- `dtype`: the engine computes in float32 whatever it says.",
     "- A key that is set twice with different values is an error (Python would take the last), and so is an unknown key.",
     "",
