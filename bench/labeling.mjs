@@ -98,7 +98,7 @@ async function annotate(number) {
   const annotator = `annotator ${number}`;
   const cookie = await enter();
   const tab = randomUUID();
-  let held = [];
+  const held = [];
   while (!isOver) {
     try {
       if (held.length < 3) {

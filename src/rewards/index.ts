@@ -37,6 +37,7 @@ export {
   type LabelledAnswer,
   type LabelledComparison,
 } from "./judges/labelled-row.ts";
+export { readHumanLabels } from "./judges/label-comparisons.ts";
 export { createModelJudge, type ModelJudgeOptions } from "./judges/model-judge.ts";
 export { createOpenAIJudge, type OpenAIJudgeOptions } from "./judges/openai-judge.ts";
 export { createRewardJudge } from "./judges/reward-judge.ts";

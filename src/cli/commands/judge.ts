@@ -2,6 +2,7 @@
 
 import { homedir } from "node:os";
 import { join } from "node:path";
+import type { LabelRow } from "../../data/index.ts";
 import type { AgreementReport } from "../../evaluation/index.ts";
 import { InterruptedError, SparError, UsageError } from "../../internal/errors.ts";
 import type { CompareRequest, CreateJudgeOptions, GradeRequest, Judge, JudgeOptions } from "../../rewards/index.ts";
@@ -170,13 +171,20 @@ function defaultCache(): string {
 type Work = (judge: Judge, options: JudgeOptions) => Promise<void>;
 
 async function prepareAgreement(options: JudgeArguments, path: string, io: CommandIO): Promise<Work> {
-  const [{ comparisonColumns, parseLabelledComparison }, evaluation] = await Promise.all([
+  const [{ comparisonColumns, parseLabelledComparison, readHumanLabels }, { isLabelRow, parseLabelRow }, evaluation] = await Promise.all([
     import("../../rewards/index.ts"),
+    import("../../data/index.ts"),
     import("../../evaluation/index.ts"),
   ]);
-  const rows = await readInputRows("judge: reading labels", path, `rows of ${comparisonColumns}`, ({ row }) =>
-    parseLabelledComparison(row),
-  );
+  const labels: LabelRow[] = [];
+  const given = await readInputRows("judge: reading labels", path, `rows of ${comparisonColumns}, or labels of spar label`, ({ row }) => {
+    if (!isLabelRow(row)) return [parseLabelledComparison(row)];
+    labels.push(parseLabelRow(row));
+    return [];
+  });
+  // Later labels may revise earlier ones, and those of several people belong together.
+  const rows = [...given.flat(), ...readHumanLabels(labels).comparisons];
+  if (rows.length === 0) throw new SparError("data/empty", `judge: none of the ${labels.length} labels in ${path} compares two answers`);
   return async (judge, asked) => {
     const comparisons = await judge.compare(rows, asked);
     const judged = rows.map(({ labels, hasSides }, i) => ({ labels, hasSides, comparison: comparisons[i] }));

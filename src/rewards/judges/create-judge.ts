@@ -1,5 +1,6 @@
 /** `--judge model:… | openai:… | reward:… | rule:… | human:…` → a judge. */
 import { readFile } from "node:fs/promises";
+import { isLabelRow, type LabelRow, parseLabelRow } from "../../data/index.ts";
 import { SparError } from "../../internal/errors.ts";
 import { freeModel, loadModel } from "../../models/index.ts";
 import type { Backend } from "../../runtime/index.ts";
@@ -10,6 +11,7 @@ import type { OpenAIClientOptions } from "../openai-client.ts";
 import { createRuleReward } from "../rules/index.ts";
 import { createHumanJudge, type HumanLabels } from "./human-judge.ts";
 import { parseLabelledAnswer, parseLabelledComparison } from "./labelled-row.ts";
+import { readHumanLabels } from "./label-comparisons.ts";
 import { createModelJudge, type ModelJudgeOptions } from "./model-judge.ts";
 import { createOpenAIJudge } from "./openai-judge.ts";
 import { createRewardJudge } from "./reward-judge.ts";
@@ -117,7 +119,7 @@ async function chooseRubric({ rubric, pairwise }: CreateJudgeOptions): Promise<R
 /** A comparison is asked in two orders as it is. */
 const defaultJudgements = (rubric: Rubric): number => (rubric.kind === "grade" ? 3 : 1);
 
-/** A file of judged rows, comparisons and graded answers in any order. All bad lines come in one `data/bad-rows`. */
+/** A file of judged rows, comparisons, graded answers and labels of `spar label` in any order. All bad lines come in one `data/bad-rows`. */
 export async function loadHumanLabels(path: string): Promise<HumanLabels> {
   let text: string;
   try {
@@ -127,6 +129,7 @@ export async function loadHumanLabels(path: string): Promise<HumanLabels> {
   }
   const comparisons: HumanLabels["comparisons"][number][] = [];
   const answers: HumanLabels["answers"][number][] = [];
+  const labels: LabelRow[] = [];
   const problems: string[] = [];
   for (const [i, line] of text
     .replace(/^\ufeff/, "")
@@ -136,7 +139,8 @@ export async function loadHumanLabels(path: string): Promise<HumanLabels> {
     try {
       const row = JSON.parse(line) as { readonly [column: string]: unknown };
       if (typeof row !== "object" || row === null || Array.isArray(row)) throw new SparError("data/bad-row", "expected a JSON object");
-      if ("score" in row || "scores" in row) answers.push(parseLabelledAnswer(row));
+      if (isLabelRow(row)) labels.push(parseLabelRow(row));
+      else if ("score" in row || "scores" in row) answers.push(parseLabelledAnswer(row));
       else comparisons.push(parseLabelledComparison(row));
     } catch (error) {
       problems.push(`  ${path}:${i + 1}: ${(error as Error).message}`);
@@ -144,6 +148,12 @@ export async function loadHumanLabels(path: string): Promise<HumanLabels> {
   }
   if (problems.length > 0)
     throw new SparError("data/bad-rows", [`Reading labels: ${problems.length} rows cannot be used`, ...problems.slice(0, 100)].join("\n"));
-  if (comparisons.length + answers.length === 0) throw new SparError("data/empty", `Reading labels: ${path} is empty`);
+  const read = readHumanLabels(labels);
+  comparisons.push(...read.comparisons);
+  answers.push(...read.answers);
+  if (comparisons.length + answers.length === 0) {
+    const found = labels.length === 0 ? "is empty" : `holds ${labels.length} labels, and none compares or rates an answer`;
+    throw new SparError("data/empty", `Reading labels: ${path} ${found}`);
+  }
   return { comparisons, answers };
 }
