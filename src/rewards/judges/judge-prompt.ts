@@ -6,7 +6,8 @@ import { renderRubric, type Rubric } from "./rubric.ts";
 
 /** The text that the model continues with its judgement. Chat templates write special tokens themselves: no more are to be added. */
 export function renderQuestion(rubric: Rubric, question: Question, tokenizer: Tokenizer): { text: string; isChat: boolean } {
-  const content = renderRubric(rubric, question);
+  const specialTokens = [...tokenizer.specialIds].flatMap((id) => tokenizer.idToToken(id) ?? []);
+  const content = renderRubric(rubric, question, specialTokens);
   if (rubric.chat !== false && tokenizer.hasChatTemplate)
     return { text: tokenizer.applyChatTemplate([{ role: "user", content }], { addGenerationPrompt: true }), isChat: true };
   return { text: rubric.lead === "" ? content : `${content}\n\n`, isChat: false };

@@ -1,6 +1,7 @@
 /** What a judge that reads and writes text is asked, and how its judgement is read. */
 import { SparError } from "../../internal/errors.ts";
 import type { ChatMessage } from "../../tokenizer/index.ts";
+import { defuseSpecialTokens } from "./defuse.ts";
 
 export interface Rubric {
   /** Name and version (`additive-v1`): part of what identifies a cached judgement. */
@@ -21,15 +22,19 @@ export interface Rubric {
   readonly chat?: boolean;
 }
 
-/** The text that the judge is shown. Values are put in as they are: what looks like a placeholder in them stays. */
+/**
+ * The text that the judge is shown. Values are put in as they are (what looks like a placeholder in them stays), but for special
+ * tokens: those in `specialTokens`, and what looks like one, are broken. The template's own stay.
+ */
 export function renderRubric(
   rubric: Rubric,
   values: { readonly prompt: string | readonly ChatMessage[]; readonly answer?: string; readonly first?: string; readonly second?: string },
+  specialTokens: readonly string[] = [],
 ): string {
   return rubric.template.replaceAll(/\{(prompt|answer|first|second)\}/g, (whole, name: "prompt" | "answer" | "first" | "second") => {
     const value = values[name];
     if (value === undefined) return whole;
-    return typeof value === "string" ? value : renderMessages(value);
+    return defuseSpecialTokens(typeof value === "string" ? value : renderMessages(value), specialTokens);
   });
 }
 
