@@ -98,6 +98,19 @@ test("memory is bounded: what comes on top waits on disk, in order, and is left 
   expect(existsSync(unsentPath)).toBe(false);
 });
 
+test("during an outage rows are on disk at once: a process that is killed then loses none", async () => {
+  const { delivery, events } = start(transient);
+  for (const n of numbers(0, 5)) delivery.push({ n });
+  for (const deadline = Date.now() + 2000; events.length === 0 && Date.now() < deadline;) await sleep(1);
+  delivery.push({ n: 5 });
+  expect(readUnsent()).toEqual(numbers(0, 6));
+  await sleep(20);
+  delivery.push({ n: 6 });
+  expect(readUnsent()).toEqual(numbers(0, 7));
+  expect(await delivery.close()).toBe(7);
+  expect(readUnsent()).toEqual(numbers(0, 7));
+});
+
 test("a killed writer's torn line is passed over", async () => {
   const { delivery } = start(transient);
   delivery.push({ n: 1 });
@@ -161,11 +174,11 @@ test("a server that never answers holds up neither rows nor, beyond its limit, t
   for (const n of numbers(0, 5000)) delivery.push({ n });
   const pushing = performance.now() - started;
   // 4000 of them went to disk; a training step takes longer than all.
-  expect(pushing).toBeLessThan(2000);
+  expect(pushing).toBeLessThan(5000);
   await sleep(20);
   const closing = performance.now();
   expect(await delivery.close()).toBe(5000);
-  expect(performance.now() - closing).toBeLessThan(1000);
+  expect(performance.now() - closing).toBeLessThan(3000);
   expect(codes()).toContain("tracking/unsent");
   expect(readUnsent()).toHaveLength(5000);
 });

@@ -56,6 +56,8 @@ export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<I
   const abort = new AbortController();
   /** Not sent yet, oldest first. What is on disk is younger, except what an earlier run left there. */
   let queue: Item[] = [];
+  /** How many at the queue's front are on disk as well. */
+  let kept = 0;
   let failures = 0;
   let denied = false;
   let refused = 0;
@@ -83,6 +85,19 @@ export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<I
   function refill(isEarlier: boolean): void {
     const items = unsent.take(capacity) as Item[];
     queue = isEarlier ? items.filter((item) => options.isStale?.(item) !== true) : items;
+    kept = queue.length;
+  }
+
+  /** During an outage memory is no place for rows: whoever kills the process would take them along. */
+  function moveToDisk(): void {
+    if (unsent.count > 0 || diskFull) return;
+    const fresh = queue.splice(kept);
+    try {
+      unsent.append(fresh);
+    } catch {
+      // Then they stay in memory; `keepOnDisk` says it when that is full.
+      queue.push(...fresh);
+    }
   }
 
   function keepOnDisk(item: Item): void {
@@ -144,13 +159,16 @@ export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<I
   /** Sends until nothing is left or something fails; resolves to the pause before the next attempt. */
   async function work(): Promise<number> {
     let batch: Item[] = [];
+    let keptOfBatch = 0;
     try {
       for (;;) {
         if (queue.length === 0 && unsent.count > 0) refill(false);
         if (queue.length === 0) break;
         batch = queue.splice(0, batchSize);
+        keptOfBatch = Math.min(kept, batch.length);
+        kept -= keptOfBatch;
         await sendBatch(batch);
-        batch = [];
+        [batch, keptOfBatch] = [[], 0];
         sentAt = Date.now();
         if (failures > 0) {
           failures = 0;
@@ -167,6 +185,8 @@ export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<I
       return interval;
     } catch (error) {
       queue = [...batch, ...queue];
+      kept += keptOfBatch;
+      moveToDisk();
       return noteFailure(error);
     }
   }
@@ -202,7 +222,8 @@ export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<I
   return {
     push(item) {
       if (closing) return;
-      if (unsent.count > 0 || queue.length >= capacity) keepOnDisk(item);
+      const isOutage = failures > 0 && queue.length === kept;
+      if (isOutage || unsent.count > 0 || queue.length >= capacity) keepOnDisk(item);
       else queue.push(item);
     },
     async close() {

@@ -1,3 +1,6 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { createFanOut } from "./fan-out.ts";
 import { createJsonLinesTracker } from "./json-lines.ts";
@@ -105,6 +108,35 @@ test("report_to names what is not there in one event", () => {
   expect(events).toHaveLength(1);
   expect(events[0]).toMatchObject({ code: "tracking/not-available", level: "warning", trackers: ["comet_ml", "clearml"] });
   expect(createTrackers([], options)).toEqual({ trackers: [], events: [] });
+});
+
+test("a tracker that cannot begin is one warning, and the others begin", () => {
+  const folder = mkdtempSync(join(tmpdir(), "spar-report-"));
+  try {
+    const settings = { mlflow: { trackingUri: "sqlite:///x.db" }, wandb: { mode: "disabled" } } as const;
+    const { trackers, events } = createTrackers(["mlflow", "wandb", "tensorboard"], { folder, config: {}, version: "1", settings });
+    expect(trackers.map(({ name }) => name)).toEqual(["tensorboard"]);
+    expect(events).toMatchObject([{ code: "tracking/failed", level: "warning", tracker: "mlflow" }]);
+    expect(events[0]!.message).toContain("mlflow server --backend-store-uri sqlite:///x.db");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+test("what the recipe says wins over the environment, where it says something", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "spar-report-"));
+  try {
+    const stateOf = async (config: object): Promise<unknown> => {
+      const settings = { trackio: { project: "from-env", folder: join(folder, "trackio") } };
+      const { trackers } = createTrackers(["trackio"], { folder, config: { ...config }, version: "1", settings });
+      await trackers[0]!.tracker.close("finished");
+      return JSON.parse(readFileSync(join(folder, "trackers", "trackio.json"), "utf8"));
+    };
+    expect(await stateOf({ project: "huggingface", run_name: "a" })).toMatchObject({ project: "from-env", run: "a" });
+    expect(await stateOf({ project: "mine" })).toMatchObject({ project: "mine" });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 test("JSON lines: metrics as they are, events with time and level", async () => {

@@ -2,6 +2,7 @@
 
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { SparError } from "../internal/errors.ts";
 import type { NamedTracker } from "./fan-out.ts";
 import { createMlflowTracker, defaultMlflowUri } from "./mlflow.ts";
 import { createTensorBoardTracker } from "./tensorboard.ts";
@@ -99,7 +100,8 @@ function createTracker(name: string, options: ReportToOptions): Tracker | undefi
     default: {
       const { trackingUri = defaultMlflowUri } = settings.mlflow ?? {};
       if (!/^https?:\/\//.test(trackingUri)) {
-        throw new Error(
+        throw new SparError(
+          "tracking/failed",
           `expected the address of a server in MLFLOW_TRACKING_URI, found ${trackingUri}; start one: mlflow server --backend-store-uri ${trackingUri}, and set MLFLOW_TRACKING_URI=${defaultMlflowUri}`,
         );
       }

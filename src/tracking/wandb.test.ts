@@ -116,6 +116,16 @@ test("an offline run says how it is sent, and a resumed one goes on in the same 
   expect(findLogs()).toHaveLength(2);
 });
 
+test("a folder of somebody else's names no files outside it", async () => {
+  await open().tracker.close("finished");
+  const path = join(folder, "trackers", "wandb.json");
+  const state = JSON.parse(readFileSync(path, "utf8")) as { [key: string]: unknown };
+  writeFileSync(path, JSON.stringify({ ...state, runFolder: "../../evil", runId: "x" }));
+  await open({ resume: true, now: () => 1_700_000_300_000 }).tracker.close("finished");
+  expect(readdirSync(join(folder, "wandb")).every((name) => name.startsWith("offline-run-"))).toBe(true);
+  expect(() => open({ settings: { runId: "../x" } })).toThrow(/WANDB_RUN_ID/);
+});
+
 test("a log that was damaged, or is gone, is begun anew", async () => {
   await open().tracker.close("finished");
   const [path] = findLogs();

@@ -7,6 +7,7 @@ import { createHash, randomInt } from "node:crypto";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { basename, dirname, join } from "node:path";
+import { SparError } from "../internal/errors.ts";
 import { createDelivery, type Delivery } from "./delivery.ts";
 import { createHistogram } from "./histogram.ts";
 import { renameMetrics } from "./metric-names.ts";
@@ -50,7 +51,10 @@ export type WandbOptions = {
 
 const stepMetric = "train/global_step";
 
-type State = { runId: string; log: string; started: number };
+/** It becomes a part of paths. */
+const runIdForm = /^[\w-]{1,128}$/;
+
+type State = { runId: string; runFolder: string; started: number };
 
 /** `20261123_070630`, by the local clock as the official client has it. */
 function formatStamp(milliseconds: number): string {
@@ -68,8 +72,11 @@ function readState(folder: string, isOnline: boolean): State | undefined {
   const state = readTrackerState(folder, "wandb");
   // A run that was written for `wandb sync` does not go on as one that is on a server already, nor the other way round.
   if (state?.["online"] !== isOnline) return undefined;
-  const { runId, log, started } = state;
-  return typeof runId === "string" && typeof log === "string" && typeof started === "number" ? { runId, log, started } : undefined;
+  const { runId, runFolder, started } = state;
+  if (typeof runId !== "string" || typeof runFolder !== "string" || typeof started !== "number") return undefined;
+  // A folder that somebody else made must not name files outside it.
+  const isOwn = runIdForm.test(runId) && /^(offline-)?run-\d{8}_\d{6}-[\w-]+$/.test(runFolder);
+  return isOwn ? { runId, runFolder, started } : undefined;
 }
 
 export function createWandbTracker(options: WandbOptions): Tracker {
@@ -79,8 +86,11 @@ export function createWandbTracker(options: WandbOptions): Tracker {
   const earlier = options.resume ? readState(folder, apiKey !== undefined) : undefined;
   const started = earlier?.started ?? now();
   const runId = earlier?.runId ?? settings.runId ?? createRunId();
-  const runFolder = `${apiKey === undefined ? "offline-run" : "run"}-${formatStamp(started)}-${runId}`;
-  const logPath = earlier?.log ?? join(settings.folder ?? folder, "wandb", runFolder, `run-${runId}.wandb`);
+  if (!runIdForm.test(runId)) {
+    throw new SparError("tracking/failed", `expected letters, digits, - and _ in WANDB_RUN_ID, found ${JSON.stringify(runId)}`);
+  }
+  const runFolder = earlier?.runFolder ?? `${apiKey === undefined ? "offline-run" : "run"}-${formatStamp(started)}-${runId}`;
+  const logPath = join(settings.folder ?? folder, "wandb", runFolder, `run-${runId}.wandb`);
   const files = join(dirname(logPath), "files");
   const name = settings.name ?? options.runName;
   const run: WandbRun = {
@@ -104,7 +114,7 @@ export function createWandbTracker(options: WandbOptions): Tracker {
   let outputLines = 0;
   const summary: { [key: string]: unknown } = {};
   let log = openLog(Number.POSITIVE_INFINITY);
-  writeTrackerState(folder, "wandb", { runId, log: logPath, started, online: apiKey !== undefined });
+  writeTrackerState(folder, "wandb", { runId, runFolder, started, online: apiKey !== undefined });
   const advice = `wandb sync ${apiKey === undefined ? "" : "--no-skip-online "}${dirname(logPath)}`;
   const delivery = apiKey === undefined ? undefined : createStreaming(apiKey);
 

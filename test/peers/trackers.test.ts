@@ -1,6 +1,6 @@
 /** What trackers write and send, taken in by the real W&B, TensorBoard, Trackio and MLflow. */
 import { execFile, spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -192,6 +192,26 @@ describe.skipIf(python === undefined)("trackers", () => {
     ]);
     const steps = history.map((row) => row["_step"] as number);
     expect(steps).toEqual(steps.toSorted((a, b) => a - b));
+  });
+
+  test("W&B: `wandb sync` sends what a killed run wrote", async () => {
+    stub = await startWandbStub();
+    const { tracker } = open("wandb", { wandb: { project: "proj" } });
+    for (let step = 1; step <= 500; step++) tracker.metrics({ step, loss: 1 / step });
+    const path = join(folder, "wandb", listRuns()[0]!);
+    const log = join(
+      path,
+      readdirSync(path).find((name) => name.endsWith(".wandb"))!,
+    );
+    // The last record is torn; there is no end.
+    truncateSync(log, statSync(log).size - 10);
+    await exec(bin("wandb"), ["sync", path], { env: { ...process.env, ...wandbEnvironment(stub.url) }, cwd: folder });
+    const [run] = [...stub.runs.values()];
+    expect(parseLines(run!.files["wandb-history.jsonl"]).map((row) => row["train/global_step"])).toEqual(
+      Array.from({ length: 499 }, (_, i) => i + 1),
+    );
+    expect(run!.exitCode).toBe(1);
+    await tracker.close("failed");
   });
 
   test("W&B: what goes online is what the real client sends, to the same server", async () => {
