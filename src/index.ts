@@ -106,6 +106,13 @@ export { createCpuBackend, profileOf, type Backend, type DeviceBuffer, type Exec
 export { createDataset, loadDataset, preparePairs, preparePrompts, prepareTexts, type Dataset } from "./data/index.ts";
 
 // Tracking
-export { createConsoleTracker, createFanOut, createTensorBoardTracker, openRunDirectory, type Tracker } from "./tracking/index.ts";
+export {
+  createConsoleTracker,
+  createFanOut,
+  createTensorBoardTracker,
+  openRunDirectory,
+  type Tracker,
+  type TrackerSettings,
+} from "./tracking/index.ts";
 
 export { SparError } from "./internal/errors.ts";

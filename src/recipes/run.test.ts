@@ -216,3 +216,48 @@ test("stopped before the first step is stopped, not failed; what a killed writer
   expect(JSON.parse(read("run.json"))).toMatchObject({ status: "stopped", error: null });
   expect(readdirSync(join(folder, "out")).filter((name) => name.startsWith("."))).toEqual([]);
 });
+
+test("rows that a tracker's place did not take are sent by --resume, also where the run is finished", async () => {
+  const place = join(folder, "trackio");
+  writeFileSync(place, "a file in the way");
+  const withTrackers = { ...options, trackerSettings: { trackio: { folder: place } } };
+  const first = collect();
+  const recipe = ["--report_to", "trackio", "--run_name", "first"];
+  const trackers = [{ name: "test", tracker: first.tracker }];
+  const outcome = await runRecipe(await makeRecipe(...recipe), { ...withTrackers, trackers, train: trainFrom(0, 3) });
+  expect(outcome.status).toBe("finished");
+  expect(first.events.map(({ code }) => code)).toEqual(["tracking/unreachable", "tracking/unsent"]);
+  expect(rows("events.jsonl").map((row) => row["code"])).toEqual(["tracking/unreachable", "tracking/unsent"]);
+  rmSync(place);
+  const second = collect();
+  await runRecipe(await makeRecipe(...recipe, "--resume"), {
+    ...withTrackers,
+    trackers: [{ name: "test", tracker: second.tracker }],
+    train: async () => {
+      throw new Error("nothing is trained");
+    },
+  });
+  expect(second.events.map(({ code }) => code)).toEqual(["run/already-finished"]);
+  const files = readdirSync(join(place, "inbox"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".jsonl"));
+  const lines = files.flatMap((name) =>
+    readFileSync(join(place, "inbox", name), "utf8")
+      .trim()
+      .split("\n"),
+  );
+  expect(lines.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([1, 2, 3]);
+  expect(readdirSync(join(folder, "out", "trackers"))).toEqual(["trackio.json"]);
+});
+
+test("starting over removes what trackers left of the earlier run, and nothing else in their folders", async () => {
+  const recipe = ["--report_to", "wandb", "tensorboard"];
+  await runRecipe(await makeRecipe(...recipe), { ...options, train: trainFrom(0, 2) });
+  writeFileSync(join(folder, "out", "wandb", "notes.txt"), "mine");
+  const before = readdirSync(join(folder, "out", "wandb"));
+  expect(before).toHaveLength(2);
+  await runRecipe(await makeRecipe(...recipe, "--overwrite_output_dir"), { ...options, train: trainFrom(0, 1) });
+  const after = readdirSync(join(folder, "out", "wandb"));
+  expect(after).toHaveLength(2);
+  expect(after).toContain("notes.txt");
+  expect(after).not.toEqual(before);
+  expect(readdirSync(join(folder, "out", "runs"))).toHaveLength(1);
+});
