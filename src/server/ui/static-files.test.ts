@@ -21,7 +21,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const get = (path: string, headers: HeadersInit = {}) => files.respond(path, new Headers(headers));
+const get = (path: string, headers: { [name: string]: string } = {}) => files.respond(path, new Headers(headers));
 
 describe("static files", () => {
   test("a file comes with its type, and again only when it has changed", async () => {

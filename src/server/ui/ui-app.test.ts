@@ -213,7 +213,8 @@ describe("answers", () => {
   test("a request may weigh so much, counted where its length is not told", async () => {
     const ui = openApp({ maxBytes: 1000 });
     const cookie = await logIn(ui);
-    const post = (body: BodyInit) => ui.send("/api/label/labels", { cookie }, { method: "POST", body, duplex: "half" } as RequestInit);
+    const post = (body: string | ReadableStream) =>
+      ui.send("/api/label/labels", { cookie }, { method: "POST", body, duplex: "half" } as RequestInit);
     expect((await post("x".repeat(1000))).status).toBe(200);
     expect((await post("x".repeat(1001))).status).toBe(413);
     const endless = new ReadableStream({ pull: (controller) => controller.enqueue(new Uint8Array(400)) });

@@ -10,6 +10,7 @@ export function EmptyState({
   hint,
   commands = [],
   action,
+  inside = false,
 }: {
   title: string;
   text?: ComponentChildren;
@@ -18,7 +19,10 @@ export function EmptyState({
   /** To run first, in this order; each can be copied. */
   commands?: readonly string[];
   action?: ComponentChildren;
+  /** Part of a page that has its own heading. */
+  inside?: boolean;
 }) {
+  const Heading = inside ? "h2" : "h1";
   return (
     <section class="empty">
       {icon === undefined ? null : (
@@ -26,7 +30,7 @@ export function EmptyState({
           <Icon name={icon} size={24} />
         </div>
       )}
-      <h2>{title}</h2>
+      <Heading class="empty-title">{title}</Heading>
       {text === undefined ? null : <p>{text}</p>}
       {hint === undefined ? null : <p class="empty-hint">{hint}</p>}
       {commands.length === 0 ? null : (
