@@ -35,9 +35,10 @@ void Promise.all([import("./bootstrap.mjs"), import("./vitest-json.mjs")]).then(
         return 0;
       }
       const trackers = preparePython("trackers", 350);
+      const studio = preparePython("label-studio", 250);
       await prepare();
       const args = ["--config", join(root, "test/peers/vitest.config.ts"), "--root", root, ...process.argv.slice(2)];
-      const counts = await runVitest(args, { SPAR_PYTHON: python, SPAR_TRACKERS_PYTHON: trackers });
+      const counts = await runVitest(args, { SPAR_PYTHON: python, SPAR_TRACKERS_PYTHON: trackers, SPAR_LABEL_STUDIO_PYTHON: studio });
       printCounts(counts);
       return counts.failed === 0 && counts.skipped === 0 && counts.passed > 0 ? 0 : 1;
     });

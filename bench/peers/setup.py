@@ -27,9 +27,11 @@ PPO = ["transformers==4.46.3", "datasets==3.1.0", "rich"]
 PPO_ALONE = ["trl==0.12.2", "accelerate==1.1.1"]
 SERVICES = {
     "trackers": ["wandb==0.31.0", "tensorboard==2.21.0", "trackio==0.43.0", "mlflow==3.17.2"],
+    "label-studio": ["label-studio==1.23.2"],
 }
 PROBE = {
     "main": "import torch, trl; from trl import SFTTrainer, RewardTrainer; print(float(torch.ones(2, 2).mm(torch.ones(2, 2)).sum()))",
+    "label-studio": "import label_studio, label_studio_sdk",
     "trackers": "import wandb, tensorboard, trackio, mlflow",
     "ppo": "import torch; import trl.trainer.ppo_trainer; print(float(torch.ones(2, 2).mm(torch.ones(2, 2)).sum()))",
 }

@@ -19,7 +19,9 @@ export interface PullOutcome {
 }
 
 const marks = ["id", "updated_at", "total_annotations", "cancelled_annotations", "annotations_ids"];
-const whole = ["id", "data", "meta", "annotations", ...marks.slice(1)];
+const spoken = ["completed_by", "result", "was_cancelled", "ground_truth", "created_at", "lead_time"];
+// The API filters the columns of the annotations inside by the same list.
+const whole = ["id", "data", "meta", "annotations", ...spoken, ...marks.slice(1)];
 
 /** So many single requests cost less than all pages. */
 const fewTasks = 50;
