@@ -38,7 +38,7 @@ function Study({ result }: { readonly result: BlindResult }) {
   return (
     <li class="card samples-study">
       <header>
-        <h3>{made === "" ? project : new Date(made).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}</h3>
+        <h2>{made === "" ? project : new Date(made).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" })}</h2>
         <Badge kind={judged === tasks ? "good" : "neutral"}>
           {judged} of {tasks} compared
         </Badge>

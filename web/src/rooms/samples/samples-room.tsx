@@ -1,6 +1,6 @@
 /** The Samples room: what models write, side by side. */
 import { useEffect, useState } from "preact/hooks";
-import type { BlindAnswer, GridSort } from "../../../../src/server/ui/samples-protocol.ts";
+import type { BlindAnswer, GridSort, Source } from "../../../../src/server/ui/samples-protocol.ts";
 import { api, ApiError } from "../../api.ts";
 import { Button, IconButton } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
@@ -11,6 +11,7 @@ import { showError, showToast } from "../../components/toast.tsx";
 import { goTo } from "../../route.ts";
 import "../chat/chat.css";
 import { ModelPicker } from "../chat/model-picker.tsx";
+import { useNarrow } from "../chat/use-narrow.ts";
 import { BlindPanel } from "./blind-panel.tsx";
 import { loadBlind } from "./blind-store.ts";
 import { ColumnDialog } from "./column-dialog.tsx";
@@ -99,6 +100,9 @@ function Compare({ onColumns, onGenerate }: { readonly onColumns: () => void; re
     return () => clearTimeout(timer);
   }, [key, sources.value]);
   const shown = grid.value;
+  const isNarrow = useNarrow("(max-width: 760px)");
+  const [opensFilters, setOpensFilters] = useState(false);
+  const showsFilters = !isNarrow || opensFilters;
   const scorers = models.value.filter(({ kind }) => kind === "score");
   const reward = scorers.some(({ id }) => id === rewardModel.value) ? rewardModel.value : (scorers[0]?.id ?? "");
   useEffect(() => {
@@ -138,20 +142,34 @@ function Compare({ onColumns, onGenerate }: { readonly onColumns: () => void; re
             offset.value = 0;
           }}
         />
-        <Segmented
-          label="Which rows"
-          options={[
-            { value: "all", label: "All" },
-            { value: "every", label: "In every column" },
-            { value: "differ", label: "Texts differ" },
-          ]}
-          value={only.value}
-          onChange={(next) => {
-            only.value = next;
-            offset.value = 0;
-          }}
-        />
-        <SortPicker />
+        {isNarrow && (
+          <IconButton
+            icon="filter"
+            label="Filter and order"
+            tip="left"
+            kind="normal"
+            aria-expanded={opensFilters}
+            onClick={() => setOpensFilters(!opensFilters)}
+          />
+        )}
+        {showsFilters && (
+          <>
+            <Segmented
+              label="Which rows"
+              options={[
+                { value: "all", label: "All" },
+                { value: "every", label: "In every column" },
+                { value: "differ", label: "Texts differ" },
+              ]}
+              value={only.value}
+              onChange={(next) => {
+                only.value = next;
+                offset.value = 0;
+              }}
+            />
+            <SortPicker />
+          </>
+        )}
         <Segmented
           label="How texts are shown"
           options={[
@@ -263,7 +281,7 @@ function ColumnChips({ onColumns }: { readonly onColumns: () => void }) {
           return (
             <li key={id} class="samples-chip">
               <span title={found?.source.name}>
-                {found !== undefined && found.source.name !== name && <small>{found.source.name}</small>} {name}
+                {found !== undefined && found.source.name !== name && <small>{shortenSource(found.source)}</small>} {name}
               </span>
               {i > 0 && (
                 <IconButton
@@ -300,6 +318,12 @@ function ColumnChips({ onColumns }: { readonly onColumns: () => void }) {
       </Button>
     </div>
   );
+}
+
+/** Of what was generated here, the time is enough. */
+function shortenSource({ name, kind, modified }: Source): string {
+  if (kind !== "generated") return name;
+  return `generated ${new Date(modified).toLocaleTimeString(undefined, { hour: "2-digit", minute: "2-digit" })}`;
 }
 
 function SortPicker() {
