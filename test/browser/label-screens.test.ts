@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { launchBrowser, listViolations } from "./chromium.ts";
 import { startLabelServer, waitUntilSaved, type LabelServer } from "./label-room.ts";
@@ -96,8 +96,8 @@ test.each(views)("$name: $width pixels", async ({ name, width, height, colorSche
   await page.getByRole("complementary", { name: "Guidelines" }).waitFor();
   await look("-guidelines");
   await page.keyboard.press("Escape");
-  await page.keyboard.press("g");
-  if (width < 900) await page.getByRole("button", { name: "Close the guidelines" }).click();
+  await page.getByRole("complementary", { name: "Guidelines" }).waitFor({ state: "detached" });
+  await page.keyboard.press("d");
   await page.keyboard.press("e");
   await page.getByRole("dialog").waitFor();
   await look("-edit");

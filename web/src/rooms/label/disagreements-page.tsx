@@ -14,7 +14,7 @@ export function DisagreementsPage({ session }: { session: LabelSession }) {
   const [rows, setRows] = useState<readonly Disagreement[] | null>(null);
   const [openTask, setOpenTask] = useState<string | null>(null);
   const { id } = session.project;
-  const given = session.progress.value.given;
+  const changes = session.changes.value;
   useEffect(() => {
     let isCurrent = true;
     labelApi.disagreements(id).then((answer) => {
@@ -23,7 +23,7 @@ export function DisagreementsPage({ session }: { session: LabelSession }) {
     return () => {
       isCurrent = false;
     };
-  }, [id, given]);
+  }, [id, changes]);
   if (rows === null) return <p class="label-note label-page">Looking…</p>;
   return (
     <div class="label-page">

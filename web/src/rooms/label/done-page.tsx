@@ -14,7 +14,7 @@ export function DonePage({ session }: { session: LabelSession }) {
   const isTeamDone = progress.given >= progress.wanted;
   useEffect(() => {
     labelApi.statistics(id).then(setStatistics, () => undefined);
-  }, [id, progress.given]);
+  }, [id, session.changes.value]);
   return (
     <div class="label-page label-done">
       <span class="empty-icon">

@@ -14,6 +14,11 @@ export function createDraft(task: ShownTask): Draft {
   return { strength: null, reasons: [], comment: "", edit: null, marks: task.answers.map(() => null) };
 }
 
+/** As somebody finds it who has taken the label back: what took work is there, what was one press is not. */
+export function reopenDraft(task: ShownTask, label: SubmittedLabel): Draft {
+  return { ...restoreDraft(task, label), strength: null };
+}
+
 /** As somebody who goes back to a label finds it. */
 export function restoreDraft(task: ShownTask, label: SubmittedLabel): Draft {
   const marks = task.answers.map((_, at) => {

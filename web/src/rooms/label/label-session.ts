@@ -1,7 +1,7 @@
 /** One person, one project, one tab: which task is on the screen, what comes after it, what has been said. */
 import { batch, computed, signal, type ReadonlySignal } from "@preact/signals";
 import type { Choice, GivenLabel, Progress, Project, ShownTask, SubmittedLabel } from "../../../../src/server/ui/label-protocol.ts";
-import { createDraft, describeContent, restoreDraft, type Draft, type Verdict } from "./draft.ts";
+import { createDraft, describeContent, reopenDraft, restoreDraft, type Draft, type Verdict } from "./draft.ts";
 import type { LabelApi } from "./label-api.ts";
 import type { Outbox } from "./outbox.ts";
 import { makeUuid } from "./identity.ts";
@@ -29,6 +29,8 @@ export interface LabelSession {
   readonly draft: ReadonlySignal<Draft>;
   readonly feed: ReadonlySignal<FeedState>;
   readonly progress: ReadonlySignal<Progress>;
+  /** Counts what has changed on the server, by anybody, revisions included. */
+  readonly changes: ReadonlySignal<number>;
   /** Newest first; what was undone or revised is not in it. */
   readonly history: ReadonlySignal<readonly GivenLabel[]>;
   readonly lastAction: ReadonlySignal<LastAction | null>;
@@ -64,6 +66,7 @@ const historyLength = 200;
 
 export function createLabelSession({ project, annotator, tab, api, outbox }: SessionOptions): LabelSession {
   const progress = signal(project.progress);
+  const changes = signal(0);
   const history = signal<readonly GivenLabel[]>([]);
   const looking = signal<GivenLabel | null>(null);
   const lastAction = signal<LastAction | null>(null);
@@ -122,6 +125,7 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
   };
   const stopListening = outbox.onAnswer((of, answer) => {
     if (of !== project.id) return;
+    changes.value++;
     const refused = new Set(answer.refused.map(({ id }) => id));
     if (refused.size > 0) history.value = history.value.filter((entry) => !refused.has(entry.label.id));
     if (outbox.waitingIn(project.id).length === 0) progress.value = answer.progress;
@@ -134,6 +138,7 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
     draft,
     feed: feed.state,
     progress,
+    changes,
     history,
     lastAction,
     updateDraft(change) {
@@ -175,7 +180,7 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
         history.value = history.value.filter((entry) => entry.label.id !== old.id);
         looking.value = null;
         feed.putFirst(task);
-        setDraft(task.id, restoreDraft(task, old));
+        setDraft(task.id, reopenDraft(task, old));
         countDone(-1);
         lastAction.value = { id: label.id, kind: "undone", label: old, task };
         watchScreen();
@@ -211,6 +216,7 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
       lastAction.value = null;
     },
     setProgress(news) {
+      changes.value++;
       // While labels wait here, the server's figures are older than what the person has done.
       if (outbox.waitingIn(project.id).length === 0) progress.value = news;
       feed.lookAgain();

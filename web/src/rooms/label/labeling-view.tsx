@@ -25,11 +25,13 @@ export interface LabelingViewProps {
   readonly outbox: Outbox;
   readonly screen: Screen;
   readonly onGuidelines: () => void;
+  /** Closes what is open beside the task; whether there was anything. */
+  readonly onLeave: () => boolean;
 }
 
 type Dialog = "skip" | "flag" | "edit" | "keys";
 
-export function LabelingView({ session, outbox, screen, onGuidelines }: LabelingViewProps) {
+export function LabelingView({ session, outbox, screen, onGuidelines, onLeave }: LabelingViewProps) {
   const { mode, ratingMax, reasonTags } = session.project;
   const { task, given } = screen;
   const draft = session.draft.value;
@@ -114,7 +116,7 @@ export function LabelingView({ session, outbox, screen, onGuidelines }: Labeling
       case "submit":
         return mode !== "pair" && canSubmit ? session.submit({ choice: null }) : undefined;
       case "leave":
-        session.backToOpen();
+        if (!onLeave()) session.backToOpen();
         return stage.current?.focus({ preventScroll: true });
       case "page-down":
       case "page-up":

@@ -13,7 +13,7 @@ export function ProgressLine({ progress, annotator }: { progress: Progress; anno
         <strong>
           {mine.done} of {total}
         </strong>
-        {mine.perHour !== null && <span class="label-wide-only">{Math.round(mine.perHour)} an hour</span>}
+        {mine.perHour !== null && <span class="label-wide-only">{Math.round(mine.perHour).toLocaleString("en")} an hour</span>}
         {minutes !== null && mine.left > 0 && <span>{describeMinutes(minutes)} left</span>}
         {(others.length > 0 || progress.wanted !== total) && (
           <span class="label-wide-only" title={others.map(([name, { done }]) => `${name}: ${String(done)}`).join(", ")}>

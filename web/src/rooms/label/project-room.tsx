@@ -142,6 +142,10 @@ function OpenProject({ id, page, hasOthers, annotator, outbox, onRename, session
             outbox={outbox}
             page={page}
             onGuidelines={toggleGuidelines}
+            onLeave={() => {
+              setReading(false);
+              return isReading;
+            }}
             onLook={(label) => {
               session.look(label);
               goTo(root);
@@ -171,16 +175,18 @@ interface PageProps {
   readonly outbox: Outbox;
   readonly page: string;
   readonly onGuidelines: () => void;
+  readonly onLeave: () => boolean;
   readonly onLook: (labelId: string) => void;
 }
 
-function Page({ session, outbox, page, onGuidelines, onLook }: PageProps) {
+function Page({ session, outbox, page, onGuidelines, onLeave, onLook }: PageProps) {
   const { id, mode } = session.project;
-  if (page === "statistics") return <StatisticsPage project={id} mode={mode} given={session.progress.value.given} />;
+  if (page === "statistics") return <StatisticsPage project={id} mode={mode} changes={session.changes.value} />;
   if (page === "disagreements") return <DisagreementsPage session={session} />;
   if (page === "history") return <HistoryPage session={session} onLook={onLook} />;
   const screen = session.screen.value;
-  if (screen !== null) return <LabelingView session={session} outbox={outbox} screen={screen} onGuidelines={onGuidelines} />;
+  if (screen !== null)
+    return <LabelingView session={session} outbox={outbox} screen={screen} onGuidelines={onGuidelines} onLeave={onLeave} />;
   const feed = session.feed.value;
   if (feed.kind === "empty") return <DonePage session={session} />;
   if (feed.kind === "failed")

@@ -8,7 +8,7 @@ import { labelApi } from "./label-api.ts";
 const percent = (share: number | null): string => (share === null ? "–" : `${String(Math.round(share * 100))} %`);
 const fixed = (value: number | null, digits = 2): string => (value === null ? "–" : value.toFixed(digits));
 
-export function StatisticsPage({ project, mode, given }: { project: string; mode: LabelMode; given: number }) {
+export function StatisticsPage({ project, mode, changes }: { project: string; mode: LabelMode; changes: number }) {
   const [statistics, setStatistics] = useState<Statistics | null>(null);
   useEffect(() => {
     let isCurrent = true;
@@ -18,7 +18,7 @@ export function StatisticsPage({ project, mode, given }: { project: string; mode
     return () => {
       isCurrent = false;
     };
-  }, [project, given]);
+  }, [project, changes]);
   if (statistics === null) return <p class="label-note label-page">Counting…</p>;
   const { labels, choices, agreement, bias, pairs } = statistics;
   if (labels === 0)

@@ -67,7 +67,8 @@ function diffTokens(left: readonly string[], right: readonly string[]): Pick<Tex
 function joinParts(tokens: readonly string[], own: Uint8Array): DiffPart[] {
   const parts: { text: string; own: boolean }[] = [];
   for (const [at, text] of tokens.entries()) {
-    const isOwn = own[at] === 1;
+    // A space between two words that are own would only tear them apart.
+    const isOwn = own[at] === 1 || (own[at - 1] === 1 && own[at + 1] === 1 && /^\s+$/.test(text));
     const last = parts.at(-1);
     if (last?.own === isOwn) last.text += text;
     else parts.push({ text, own: isOwn });
