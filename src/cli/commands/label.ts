@@ -7,6 +7,7 @@ import { addRepeatedOption, createCommandline, numberArgument, parseCommandline 
 import { addUIOptions, openUI, type UIArguments } from "../open-ui.ts";
 import { resolveModelFolder } from "../open-model.ts";
 import type { CommandIO } from "../output.ts";
+import { findSteadyPort } from "../steady-port.ts";
 
 export type LabelArguments = UIArguments & {
   data: string;
@@ -33,7 +34,8 @@ const examples = [
 
 const notes = `
 Every label is in labels.jsonl, in the folder of --out, before the page calls it saved (beside NAME.jsonl other than
-pairs.jsonl: NAME.labels.jsonl). --out is made from it after each change. The same command again goes on where you were.`;
+pairs.jsonl: NAME.labels.jsonl). --out is made from it after each change. The same command again goes on where you were,
+at the same address where its port is free.`;
 
 const defaultReasons = ["more correct", "more helpful", "clearer", "better style", "more complete", "less repetitive", "safer"];
 
@@ -84,7 +86,9 @@ export async function parseLabelArguments(args: string[], io: CommandIO): Promis
     .option("--seed <n>", "of the sides, and of the random order", numberArgument("--seed", { integer: true, min: 0, max: 4294967295 }), 0);
   addUIOptions(commandline);
   if (!parseCommandline(commandline, args)) return undefined;
-  const options = commandline.opts<LabelArguments>();
+  const given = commandline.opts<LabelArguments>();
+  const isPortGiven = commandline.getOptionValueSource("port") === "cli";
+  const options = isPortGiven ? given : { ...given, port: await findSteadyPort(resolve(given.data), given.host) };
   if (options.order === "uncertain" && options.rewardModel === undefined)
     throw new UsageError("label: --order uncertain needs --reward-model, whose uncertainty it is");
   if (options.rewardModel !== undefined && options.order !== undefined && options.order !== "uncertain")
@@ -157,9 +161,11 @@ async function tellResult(project: LabelProject, before: number, { data }: Label
   const who = people.length === 0 ? "" : ` by ${people.slice(0, 5).join(", ")}${people.length > 5 ? ` and ${people.length - 5} more` : ""}`;
   io.say(`${io.paint(1, `${given} of ${wanted} labels`)}${who} in ${labelsFile}: ${io.paint(1, `${pairs} pairs`)} in ${pairsFile}`);
   if (pairs === 0) return;
+  // Too few to hold some back: what would be measured on two pairs says nothing.
+  const held = pairs < 20 ? "--eval_strategy no" : "--test_split_size 0.1";
   io.say(`
 next, a reward model that learns from them, and a model that learns from it:
-  spar reward --config recipes/quickstart/reward.yaml --dataset_name ${pairsFile} --output_dir runs/labelled-reward
+  spar reward --config recipes/quickstart/reward.yaml --dataset_name ${pairsFile} ${held} --output_dir runs/labelled-reward
   spar ppo --config recipes/quickstart/ppo.yaml --reward_model_path runs/labelled-reward --dataset_name ${data} --output_dir runs/labelled-ppo
 more labels where they teach the most:
   spar label --data ${data} --reward-model runs/labelled-reward${pairsFile === "pairs.jsonl" ? "" : ` --out ${pairsFile}`}`);
