@@ -6,6 +6,14 @@ void import("./bootstrap.mjs").then(({ finish, prepare, root, runAttached }) =>
   finish(async () => {
     await prepare();
     const vitest = `${root}/node_modules/vitest/vitest.mjs`;
-    return runAttached(process.execPath, [vitest, "run", "--exclude", "test/peers/**", ...process.argv.slice(2)]);
+    return runAttached(process.execPath, [
+      vitest,
+      "run",
+      "--exclude",
+      "test/peers/**",
+      "--exclude",
+      "test/browser/**",
+      ...process.argv.slice(2),
+    ]);
   }),
 );

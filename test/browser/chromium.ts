@@ -10,7 +10,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 /** SPAR_CHROMIUM names another one. */
 const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
-export async function launchBrowser(): Promise<Browser> {
+export async function launchBrowser({ args: more = [] }: { readonly args?: readonly string[] } = {}): Promise<Browser> {
   const executablePath = process.env["SPAR_CHROMIUM"] ?? places.find((path) => existsSync(path));
   if (executablePath === undefined) throw new Error(`no Chromium: looked for ${places.join(", ")}; SPAR_CHROMIUM may name one`);
   const args = [
@@ -21,6 +21,7 @@ export async function launchBrowser(): Promise<Browser> {
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    ...more,
   ];
   return chromium.launch({ executablePath, args });
 }
