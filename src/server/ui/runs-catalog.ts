@@ -93,6 +93,10 @@ export function createRunsCatalog({ root, folders, fresh = 1000 }: CatalogOption
   return {
     list,
     async find(id) {
+      const known = (await list()).find((run) => run.id === id);
+      if (known !== undefined) return known;
+      // It may have begun since.
+      found = undefined;
       return (await list()).find((run) => run.id === id);
     },
     async summarize({ id, folder, record }) {

@@ -3,15 +3,9 @@ import type { Explanation } from "./runs-protocol.ts";
 
 const explanations: { readonly [code: string]: Explanation } = {
   "dpo/both-fall": {
-    meaning:
-      "Both the chosen and the rejected completions become less likely. The loss only asks for the difference between them, so probability goes to texts that are in no pair. That is common, and no fault by itself.",
+    meaning: "Both sides become less likely, so their probability goes to texts that are in no pair. Most DPO runs do so.",
     advice:
-      "It is a fault only if samples get worse. Then: add sft to loss_type with a small weight (loss_weights: [1, 0.1]), raise beta, take apo_zero, or train for fewer steps (docs/dpo.md).",
-  },
-  "dpo/margins-grow": {
-    meaning: "Pairs that are in the right order already are pushed further apart, and no others come over to the right side.",
-    advice:
-      "If eval_rewards/accuracies stands still too, stop here; or lower learning_rate, raise beta, or use loss_type: ipo, which bounds margins (docs/dpo.md).",
+      "Read the samples, or compare answers of before and after. Where they are worse: loss_type: [sigmoid, sft] with loss_weights: [1, 0.1], a larger beta, apo_zero, or fewer steps (docs/dpo.md).",
   },
   "dpo/reference-not-cached": {
     meaning: "The reference's log-probs could not be written to the cache; they are computed again next time.",

@@ -14,10 +14,9 @@ export interface ChartProps extends ChartInput {
   readonly hint?: string | undefined;
   readonly onZoom: (range: ChartRange | null) => void;
   readonly isLoading: boolean;
-  readonly isTall?: boolean;
 }
 
-export function Chart({ title, hint, onZoom, isLoading, isTall = false, ...input }: ChartProps) {
+export function Chart({ title, hint, onZoom, isLoading, ...input }: ChartProps) {
   const holder = useRef<HTMLDivElement>(null);
   const drawn = useRef<DrawnChart | undefined>(undefined);
   const [hovered, setHovered] = useState<number | null>(null);
@@ -80,7 +79,7 @@ export function Chart({ title, hint, onZoom, isLoading, isTall = false, ...input
   };
 
   return (
-    <section class={`chart card${isTall ? " chart-tall" : ""}`} aria-label={title}>
+    <section class="chart card" aria-label={title}>
       <header class="chart-head">
         <h3 title={hint}>{title}</h3>
         {isLoading ? <span class="chart-loading" role="status" aria-label="Loading" /> : null}
@@ -102,8 +101,12 @@ export function Chart({ title, hint, onZoom, isLoading, isTall = false, ...input
             <span class="chart-name" title={name}>
               {name}
             </span>
-            <span class="chart-value">{formatNumber(values[i].main)}</span>
-            {row !== null && values[i].raw !== values[i].main ? <span class="chart-raw">{formatNumber(values[i].raw)}</span> : null}
+            <span class="chart-value">{formatNumber(values[i].raw)}</span>
+            {row !== null && values[i].raw !== values[i].main ? (
+              <span class="chart-smooth" title="Smoothed">
+                {formatNumber(values[i].main)}
+              </span>
+            ) : null}
           </li>
         ))}
       </ul>
@@ -118,7 +121,7 @@ export function Chart({ title, hint, onZoom, isLoading, isTall = false, ...input
           tabIndex={0}
           role="group"
           aria-roledescription="chart"
-          aria-label={`${title}: ${lines.map(({ name }, i) => `${name} ${formatNumber(values[i].main)}`).join(", ")}. Arrow keys move along the curve, plus and minus zoom, 0 shows all.`}
+          aria-label={`${title}: ${lines.map(({ name }, i) => `${name} ${formatNumber(values[i].raw)}`).join(", ")}. Arrow keys move along the curve, plus and minus zoom, 0 shows all.`}
           onKeyDown={onKeyDown}
         />
       )}

@@ -1,6 +1,6 @@
 /** Charts of one group. Their points are asked for when the group comes near the screen, and again when they grow. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Axis, RunDetail, Series, SeriesAnswer } from "../../../../src/server/ui/runs-protocol.ts";
+import type { Axis, RunDetail, SeriesAnswer } from "../../../../src/server/ui/runs-protocol.ts";
 import { ApiError } from "../../api.ts";
 import { Chart } from "./chart.tsx";
 import { makeCurve } from "./curve-data.ts";
@@ -12,6 +12,8 @@ import { useResource } from "./use-resource.ts";
 
 /** Twice the columns that a chart has on a wide screen, for lowest and highest. */
 const points = 1200;
+/** These are settings, not measurements: exact, and never smoothed. */
+const isExact = (key: string): boolean => /^(learning_rate|lr|objective\/kl_coef|episode)$/.test(key);
 /** More lines in one chart are told apart by nobody. */
 const colours = 8;
 
@@ -29,6 +31,7 @@ export function CurveSection({
   axis,
   version,
   isFirst,
+  isRaw = false,
 }: {
   section: Section;
   runs: readonly ShownRun[];
@@ -36,6 +39,8 @@ export function CurveSection({
   /** Rises when the files of a run grew. */
   version: number;
   isFirst: boolean;
+  /** Never smoothed. */
+  isRaw?: boolean;
 }) {
   const frame = useRef<HTMLElement>(null);
   const [isNear, setNear] = useState(isFirst);
@@ -83,7 +88,7 @@ export function CurveSection({
       {isOpen ? (
         <div class="chart-grid">
           {section.panels.map((panel) => (
-            <PanelChart key={panel.id} panel={panel} runs={runs} axis={axis} answers={data} />
+            <PanelChart key={panel.id} panel={panel} runs={runs} axis={axis} answers={data} isRaw={isRaw} />
           ))}
         </div>
       ) : null}
@@ -91,23 +96,35 @@ export function CurveSection({
   );
 }
 
-function PanelChart({ panel, runs, axis, answers }: { panel: Panel; runs: readonly ShownRun[]; axis: Axis; answers: Answers | undefined }) {
-  const weight = smoothing.value;
+function PanelChart({
+  panel,
+  runs,
+  axis,
+  answers,
+  isRaw,
+}: {
+  panel: Panel;
+  runs: readonly ShownRun[];
+  axis: Axis;
+  answers: Answers | undefined;
+  isRaw: boolean;
+}) {
+  const weight = isRaw ? 0 : smoothing.value;
   const lines = useMemo((): ChartLine[] => {
     const isSeveral = runs.length > 1;
+    const shortNames = shortenNames(runs);
     return runs.flatMap(({ detail, colour }) => {
       const series = answers?.get(detail.id)?.[panel.source]?.series ?? {};
-      return panel.keys.flatMap((key, i): ChartLine[] => {
-        const found: Series | undefined = series[key];
-        if (found === undefined) return [];
-        const [low, high] = (panel.band ?? []).map((name) => series[name]);
-        const name = !isSeveral ? key : panel.keys.length === 1 ? detail.name : `${detail.name} · ${key}`;
-        return [
-          {
-            name,
-            colour: isSeveral ? colour : (i % colours) + 1,
+      const [low, high] = (panel.band ?? []).map((name) => series[name]);
+      return panel.keys
+        .filter((key) => series[key] !== undefined)
+        .map((key, i): ChartLine => {
+          const ofRun = shortNames.get(detail.id)!;
+          return {
+            name: !isSeveral ? key : i === 0 ? ofRun : `${ofRun} · ${key}`,
+            colour: isSeveral ? colour : (panel.keys.indexOf(key) % colours) + 1,
             dashed: isSeveral && i > 0,
-            curve: makeCurve(found, weight),
+            curve: makeCurve(series[key], isExact(key) ? 0 : weight),
             // Where points were left out, band and line are of other places; one run's band is enough.
             ...(i === 0 && !isSeveral && low !== undefined && high !== undefined
               ? {
@@ -117,9 +134,8 @@ function PanelChart({ panel, runs, axis, answers }: { panel: Panel; runs: readon
                   },
                 }
               : {}),
-          },
-        ];
-      });
+          };
+        });
     });
   }, [
     answers,
@@ -142,6 +158,14 @@ function PanelChart({ panel, runs, axis, answers }: { panel: Panel; runs: readon
       isLoading={answers === undefined || answers.size === 0}
     />
   );
+}
+
+/** By run, without the folders that all of them have in common. */
+function shortenNames(runs: readonly ShownRun[]): ReadonlyMap<string, string> {
+  const paths = runs.map(({ detail }) => detail.name.split("/"));
+  let common = 0;
+  while (paths.every((path) => path.length > common + 1 && path[common] === paths[0][common])) common++;
+  return new Map(runs.map(({ detail }, i) => [detail.id, paths[i].slice(common).join("/")]));
 }
 
 const setRange = (next: typeof range.value): void => {

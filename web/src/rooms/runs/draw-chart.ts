@@ -145,7 +145,8 @@ export function drawChart(holder: HTMLElement, input: ChartInput, events: ChartE
               range: (_, low, high) => {
                 if (low === null || high === null) return [0, 1];
                 const near = target !== undefined && target < high * 3 ? Math.max(high, target) : high;
-                const room = near > low ? (near - low) * 0.06 : Math.abs(near) * 0.1 || 1;
+                // What differs by rounding only is flat.
+                const room = near - low > Math.abs(near) * 1e-9 ? (near - low) * 0.06 : Math.abs(near) * 0.1 || 1;
                 // Zero stays the ground of what is never below it.
                 return [low >= 0 && low < room * 4 ? 0 : low - room, near + room];
               },
@@ -153,7 +154,7 @@ export function drawChart(holder: HTMLElement, input: ChartInput, events: ChartE
       },
       axes: [
         { ...axisLook, size: 26, gap: 4, space: 64, values: (_, ticks) => ticks.map((tick) => formatX(tick)) },
-        { ...axisLook, size: 50, gap: 6, space: 28, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatTick(tick))) },
+        { ...axisLook, size: 44, gap: 6, space: 28, values: (_, ticks) => ticks.map((tick) => (tick === null ? "" : formatTick(tick))) },
       ],
       series,
       bands,
@@ -219,7 +220,9 @@ export function drawChart(holder: HTMLElement, input: ChartInput, events: ChartE
       const [xs] = columns;
       const at = plot.cursor.idx ?? (step > 0 ? -1 : xs.length);
       const row = Math.min(xs.length - 1, Math.max(0, at + step));
-      if (xs.length > 0) plot.setCursor({ left: plot.valToPos(xs[row], "x"), top: 10 });
+      // uPlot's own types leave the last argument out: tell the charts beside this one.
+      const setCursor: (place: { left: number; top: number }, fire: boolean, publish: boolean) => void = plot.setCursor;
+      if (xs.length > 0) setCursor({ left: plot.valToPos(xs[row], "x"), top: 10 }, true, true);
     },
     destroy: () => plot.destroy(),
   };

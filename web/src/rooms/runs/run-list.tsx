@@ -187,20 +187,21 @@ function Row({
       <td>
         <StatusBadge status={run.status} />
       </td>
-      <td>{run.method}</td>
+      <td class="run-method">{run.method}</td>
       <td class="numeric" data-label="step">
         {formatNumber(run.step)}
       </td>
-      <td class="numeric" data-label="loss">
+      <td class={run.loss === null ? "numeric run-none" : "numeric"} data-label="loss">
         {formatNumber(run.loss)}
       </td>
-      <td class="numeric" data-label="score" title={run.rewardKey ?? undefined}>
+      <td class={run.reward === null ? "numeric run-none" : "numeric"} data-label="score" title={run.rewardKey ?? undefined}>
+        {run.rewardKey === null ? null : <span class="run-score">{run.rewardKey.replace(/^.*\/|^mean_/, "").replaceAll("_", " ")}</span>}
         {formatNumber(run.reward)}
       </td>
       <td class="numeric" data-label="took">
         {formatDuration(measureDuration(run, now))}
       </td>
-      <td class="numeric" title={formatDate(run.started)}>
+      <td class="numeric run-started" title={formatDate(run.started)}>
         {formatAgo(run.started, now)}
       </td>
     </tr>

@@ -1,9 +1,8 @@
-import { axis, range } from "./curve-settings.ts";
 import { CurveSection, type ShownRun } from "./curve-section.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { arrangeSystemPanels } from "./panels.ts";
 import { Segmented } from "../../components/segmented.tsx";
-import { keepSettings } from "./curve-settings.ts";
+import { axis, keepSettings, range } from "./curve-settings.ts";
 
 /** What the run costs the machine. */
 export function SystemTab({ runs, version }: { runs: readonly ShownRun[]; version: number }) {
@@ -36,7 +35,7 @@ export function SystemTab({ runs, version }: { runs: readonly ShownRun[]; versio
           }}
         />
       </div>
-      <CurveSection section={{ id: "system", title: "System", panels }} runs={runs} axis={shown} version={version} isFirst />
+      <CurveSection section={{ id: "system", title: "System", panels }} runs={runs} axis={shown} version={version} isFirst isRaw />
     </div>
   );
 }
