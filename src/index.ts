@@ -75,14 +75,26 @@ export {
 } from "./rollout/index.ts";
 export {
   bootstrapInterval,
+  compareResults,
   computePerplexity,
+  evaluateModels,
+  intervalOfDifference,
   intervalOfShare,
+  loadResult,
   measureAgreement,
   measureRewardAccuracy,
   measureSentiment,
   measureTexts,
+  renderEvaluationMarkdown,
   summariseComparisons,
   summariseGrades,
+  type Agreement,
+  type EvaluationOptions,
+  type EvaluationReport,
+  type EvaluationResult,
+  type Interval,
+  type LoadedResult,
+  type RunComparison,
 } from "./evaluation/index.ts";
 
 // Losses and optimisation
