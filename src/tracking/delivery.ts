@@ -211,7 +211,7 @@ export function createDelivery<Item>(options: DeliveryOptions<Item>): Delivery<I
       for (let attempt = 0; attempt < attempts && (queue.length > 0 || unsent.count > 0); attempt++) {
         if (abort.signal.aborted || (attempt > 0 && denied)) break;
         if (attempt > 0)
-          await new Promise((resolve) => setTimeout(resolve, Math.min(retry.first, 500, Math.max(0, deadline - Date.now()))));
+          await new Promise((resolve) => setTimeout(resolve, Math.min(retry.first, 250, Math.max(0, deadline - Date.now()))));
         await work();
       }
     } finally {
