@@ -274,6 +274,7 @@ test("no text becomes elements by the page's own hand: the browser itself refuse
   await page.goto(`${ui.origin}/`);
   await page.locator(".nav-link").first().waitFor();
   const outcome = await page.evaluate(() => {
+    const trusted = (window as unknown as { trustedTypes: { createPolicy(name: string, rules: object): void } }).trustedTypes;
     const attempt = (work: () => void): string => {
       try {
         work();
@@ -285,13 +286,7 @@ test("no text becomes elements by the page's own hand: the browser itself refuse
     return {
       innerHTML: attempt(() => (document.createElement("div").innerHTML = "<b>x</b>")),
       script: attempt(() => (document.createElement("script").text = "window.owned = 1")),
-      policy: attempt(
-        () =>
-          void (window as unknown as { trustedTypes: { createPolicy(name: string, rules: object): void } }).trustedTypes.createPolicy(
-            "mine",
-            {},
-          ),
-      ),
+      policy: attempt(() => trusted.createPolicy("mine", {})),
     };
   });
   expect(outcome).toEqual({ innerHTML: "TypeError", script: "TypeError", policy: "TypeError" });

@@ -101,9 +101,9 @@ describe("everybody", () => {
     await page.goto(`${ui.url}#/runs`);
     await page.locator("main h1, main h2").first().waitFor();
     await page.keyboard.press("Tab");
-    expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content");
+    await expect.poll(() => page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content");
     await page.keyboard.press("Enter");
-    expect(await page.evaluate(() => document.activeElement?.id)).toBe("main");
+    await expect.poll(() => page.evaluate(() => document.activeElement?.id)).toBe("main");
     expect(page.url()).toMatch(/#\/runs$/);
     await page.keyboard.press("?");
     await page.getByRole("dialog", { name: "Keys" }).waitFor();
@@ -112,7 +112,7 @@ describe("everybody", () => {
     await page.getByRole("link", { name: "Samples" }).focus();
     await page.keyboard.press("Enter");
     await page.waitForURL(/#\/samples/);
-    expect(await page.title()).toBe("Samples · spar");
+    await expect.poll(() => page.title()).toBe("Samples · spar");
   });
 
   test("the theme follows the system until somebody chooses, and the choice stays", async () => {
@@ -121,15 +121,15 @@ describe("everybody", () => {
     await page.goto(ui.url);
     await page.locator(".nav-link").first().waitFor();
     const theme = () => page.evaluate(() => document.documentElement.dataset["theme"]);
-    expect(await theme()).toBe("dark");
+    await expect.poll(theme).toBe("dark");
     await page.emulateMedia({ colorScheme: "light" });
-    expect(await theme()).toBe("light");
+    await expect.poll(theme).toBe("light");
     await page.emulateMedia({ colorScheme: "dark" });
     await page.getByRole("button", { name: "Theme: as the system" }).click();
-    expect(await theme()).toBe("light");
+    await expect.poll(theme).toBe("light");
     await page.reload();
     await page.getByRole("button", { name: "Theme: light" }).waitFor();
-    expect(await theme()).toBe("light");
+    await expect.poll(theme).toBe("light");
   });
 
   for (const [width, height] of [
