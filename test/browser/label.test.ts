@@ -138,9 +138,14 @@ test("an edited answer becomes the chosen one", async () => {
   expect(shownChoice(row)).toBe("right");
   expect(row.edit).toEqual({ candidate: row.order[1], text: "Shorter light is scattered more." });
   await server.ui.close();
-  const pair = JSON.parse(readFileSync(join(server.folder, "pairs.jsonl"), "utf8").split("\n")[0]) as { chosen: string; rejected: string };
-  expect(pair.chosen).toBe("Shorter light is scattered more.");
-  expect(pair.rejected.trim()).toBe(before.trim());
+  const pairs = readFileSync(join(server.folder, "pairs.jsonl"), "utf8")
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line) as { chosen: string; rejected: string });
+  expect(pairs.map(({ chosen, rejected }) => [chosen, rejected.trim()])).toContainEqual([
+    "Shorter light is scattered more.",
+    before.trim(),
+  ]);
 });
 
 test("texts of models do not run, as text, as differences and as Markdown", async () => {
@@ -249,6 +254,40 @@ test("two people disagree; one looks at it, and changes their own label", async 
     ["Bob", "a"],
   ]);
   expect(rows[2].revises).toBe(rows[1].id);
+});
+
+test("long texts: a prompt that can be opened, answers that scroll together, a comparison that does not stop the page", async () => {
+  const lines = (count: number, word: string): string =>
+    Array.from({ length: count }, (_, i) => `${word} ${String(i)} of a long text`).join("\n");
+  const talk = Array.from({ length: 9 }, (_, i) => ({ role: i % 2 === 0 ? "user" : "assistant", content: `turn ${String(i)}` }));
+  server = await startLabelServer([
+    { id: "long", prompt: talk, answer1: lines(200, "line"), answer2: lines(400, "row") },
+    { id: "huge", prompt: "short", answer1: lines(20_000, "line"), answer2: lines(20_000, "row") },
+  ]);
+  const page = await server.open(browser, "Ada");
+  expect(await page.locator(".label-message").allInnerTexts()).toEqual(["Prompt\nturn 8"]);
+  await page.getByRole("button", { name: "Show all: 8 earlier messages" }).click();
+  expect(await page.locator(".label-message").count()).toBe(9);
+  const places = (): Promise<number[]> =>
+    page
+      .locator(".label-answer-body")
+      .evaluateAll((panes) => panes.map((pane) => pane.scrollTop / (pane.scrollHeight - pane.clientHeight)));
+  await page.locator(".label-answer-body").first().hover();
+  await page.mouse.wheel(0, 900);
+  await page.waitForFunction(() => [...document.querySelectorAll(".label-answer-body")].every((pane) => pane.scrollTop > 0));
+  await page.waitForTimeout(200);
+  const [left, right] = await places();
+  expect(Math.abs(left - right)).toBeLessThan(0.02);
+  expect(left).toBeGreaterThan(0.05);
+  // An arrow in a text that has the focus scrolls it; elsewhere it would have been a label.
+  await page.locator(".label-answer-body").first().focus();
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("d");
+  await page.locator("mark").first().waitFor();
+  await page.getByRole("button", { name: "A better" }).click();
+  await page.getByText("These texts are too long to be compared.").waitFor();
+  await waitUntilSaved(page);
+  expect(server.readLabels().map(shownChoice)).toEqual(["left"]);
 });
 
 test("ranking and rating by keys", async () => {

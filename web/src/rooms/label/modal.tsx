@@ -41,7 +41,10 @@ export function Modal({ title, onClose, isWide = false, onKeyDown, children }: M
           <h2 id="label-modal-title">{title}</h2>
           <IconButton icon="close" label="Close" tip="left" onClick={onClose} />
         </header>
-        <div class="dialog-content label-dialog">{children}</div>
+        {/* It may scroll, and what scrolls must be reached by keys. */}
+        <div class="dialog-content label-dialog" tabIndex={0} role="group" aria-label={title}>
+          {children}
+        </div>
       </div>
     </dialog>
   );

@@ -181,7 +181,8 @@ interface PageProps {
 
 function Page({ session, outbox, page, onGuidelines, onLeave, onLook }: PageProps) {
   const { id, mode } = session.project;
-  if (page === "statistics") return <StatisticsPage project={id} mode={mode} changes={session.changes.value} />;
+  if (page === "statistics")
+    return <StatisticsPage project={id} mode={mode} progress={session.progress.value} changes={session.changes.value} />;
   if (page === "disagreements") return <DisagreementsPage session={session} />;
   if (page === "history") return <HistoryPage session={session} onLook={onLook} />;
   const screen = session.screen.value;

@@ -19,7 +19,7 @@ export function PromptCard({ prompt }: { prompt: string | readonly ShownMessage[
     <section class={`label-prompt${isLong && !isOpen ? " is-clipped" : ""}`} aria-label="Prompt">
       <div class="label-prompt-body" data-scrolls tabIndex={0} role="group" aria-label="Prompt text">
         {shown.map((message, at) => (
-          <Message key={at} message={message} />
+          <Message key={at} message={message} isConversation={messages.length > 1} />
         ))}
       </div>
       {isLong && (
@@ -31,11 +31,11 @@ export function PromptCard({ prompt }: { prompt: string | readonly ShownMessage[
   );
 }
 
-function Message({ message: { role, content } }: { message: ShownMessage }) {
+function Message({ message: { role, content }, isConversation }: { message: ShownMessage; isConversation: boolean }) {
   return (
     <div class={`label-message is-${role === "assistant" || role === "system" ? role : "user"}`}>
       <span class="label-role">
-        {role === "user" ? "Prompt" : role === "assistant" ? "Assistant" : role === "system" ? "System" : role}
+        {role === "user" ? (isConversation ? "User" : "Prompt") : role === "assistant" ? "Assistant" : role === "system" ? "System" : role}
       </span>
       {showMarkdown.value ? <Markdown text={content} /> : <div class="label-plain">{content}</div>}
     </div>

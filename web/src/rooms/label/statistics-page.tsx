@@ -1,6 +1,6 @@
 /** What the labels say together: agreement, choices, and signs that people did not look. */
 import { useEffect, useState } from "preact/hooks";
-import type { Agreement, Bias, LabelMode, Statistics } from "../../../../src/server/ui/label-protocol.ts";
+import type { Agreement, Bias, LabelMode, Progress, Statistics } from "../../../../src/server/ui/label-protocol.ts";
 import { showError } from "../../components/toast.tsx";
 import { choiceNames } from "./draft.ts";
 import { labelApi } from "./label-api.ts";
@@ -8,7 +8,15 @@ import { labelApi } from "./label-api.ts";
 const percent = (share: number | null): string => (share === null ? "–" : `${String(Math.round(share * 100))} %`);
 const fixed = (value: number | null, digits = 2): string => (value === null ? "–" : value.toFixed(digits));
 
-export function StatisticsPage({ project, mode, changes }: { project: string; mode: LabelMode; changes: number }) {
+export interface StatisticsPageProps {
+  readonly project: string;
+  readonly mode: LabelMode;
+  readonly progress: Progress;
+  /** The figures are asked for anew where it is another number. */
+  readonly changes: number;
+}
+
+export function StatisticsPage({ project, mode, progress, changes }: StatisticsPageProps) {
   const [statistics, setStatistics] = useState<Statistics | null>(null);
   useEffect(() => {
     let isCurrent = true;
@@ -61,6 +69,8 @@ export function StatisticsPage({ project, mode, changes }: { project: string; mo
           </ul>
         </>
       )}
+      <h2>People</h2>
+      <PeopleTable progress={progress} />
       <h2>Signs of bias</h2>
       <BiasTable bias={bias} mode={mode} />
     </div>
@@ -116,9 +126,46 @@ function judgeAlpha(alpha: number): string {
   return "worse than chance: somebody may have understood the task the other way round.";
 }
 
+function PeopleTable({ progress }: { progress: Progress }) {
+  return (
+    <div class="table-frame" tabIndex={0} role="group" aria-label="Progress by person">
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col">Who</th>
+            <th scope="col" class="numeric">
+              Done
+            </th>
+            <th scope="col" class="numeric">
+              Open
+            </th>
+            <th scope="col" class="numeric">
+              An hour
+            </th>
+            <th scope="col" class="numeric">
+              Median time
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {Object.entries(progress.annotators).map(([name, { done, left, perHour, medianSeconds }]) => (
+            <tr key={name}>
+              <td>{name}</td>
+              <td class="numeric">{done}</td>
+              <td class="numeric">{left}</td>
+              <td class="numeric">{perHour === null ? "–" : Math.round(perHour).toLocaleString("en")}</td>
+              <td class="numeric">{medianSeconds === null ? "–" : `${medianSeconds.toFixed(1)} s`}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
 function CohenTable({ agreement }: { agreement: Agreement }) {
   return (
-    <div class="table-frame">
+    <div class="table-frame" tabIndex={0} role="group" aria-label="Agreement of each two people">
       <table class="table">
         <thead>
           <tr>
@@ -155,7 +202,7 @@ function BiasTable({ bias, mode }: { bias: readonly Bias[]; mode: LabelMode }) {
   const isPair = mode === "pair";
   return (
     <>
-      <div class="table-frame">
+      <div class="table-frame" tabIndex={0} role="group" aria-label="Signs of bias by person">
         <table class="table">
           <thead>
             <tr>
