@@ -15,7 +15,7 @@ import { SparError } from "../internal/errors.ts";
 import { type Guidelines, type GuidelinesHistory, openGuidelines } from "./guidelines.ts";
 import { createLabelBook, type LabelState } from "./label-book.ts";
 import { defaultQueueSettings, type LabelMode, type QueueSettings } from "./label-settings.ts";
-import { type LabelStore, openLabelStore } from "./label-store.ts";
+import { type LabelStore, type LabelStoreOptions, openLabelStore } from "./label-store.ts";
 import { measurePace, type Pace } from "./pace.ts";
 import { createPairsWriter } from "./pairs-file.ts";
 import { createLabelQueue, type LabelQueue } from "./queue.ts";
@@ -98,10 +98,10 @@ export function nameLabelsFile(pairsPath: string): string {
 }
 
 /** Throws what `openLabelStore` throws; `labeling/pairs-exist` where `pairsPath` holds pairs that no labels beside it have made. */
-export async function openLabelProject(options: LabelProjectOptions): Promise<LabelProject> {
+export async function openLabelProject(options: LabelProjectOptions, storeOptions: LabelStoreOptions = {}): Promise<LabelProject> {
   const labelsPath = nameLabelsFile(options.pairsPath);
   refuseForeignPairs(options.pairsPath, labelsPath);
-  const store = await openLabelStore(labelsPath);
+  const store = await openLabelStore(labelsPath, storeOptions);
   try {
     const guidelines = await openGuidelines(labelsPath.replace(/\.jsonl$/, ".guidelines.jsonl"));
     if (options.guidelines !== undefined) await guidelines.update(options.guidelines, guidelines.newest().version);

@@ -26,10 +26,10 @@ export type LabelArguments = UIArguments & {
 };
 
 const examples = [
-  "spar generate --model gpt2 --prompts prompts.jsonl --candidates 2 > tasks.jsonl",
   "spar label --data tasks.jsonl",
   "spar label --data tasks.jsonl --out labels/helpful.jsonl --labels-per-task 2 --guidelines guidelines.md",
   "spar label --data answers.jsonl --mode ranking --order uncertain --reward-model runs/reward",
+  "its tasks: spar generate --model gpt2 --prompts prompts.jsonl --candidates 2 > tasks.jsonl",
 ];
 
 const notes = `
