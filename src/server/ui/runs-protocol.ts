@@ -50,7 +50,7 @@ export interface RunDetail extends RunSummary {
   readonly metrics: TableInfo;
   readonly system: TableInfo;
   readonly samples: { readonly rows: number; readonly steps: readonly number[] };
-  readonly events: { readonly rows: number; readonly warnings: number };
+  readonly events: { readonly rows: number; readonly warnings: number; readonly signs: number };
   /** Which x a curve may have; `time` needs system.jsonl, `tokens` a count of tokens in the metrics. */
   readonly axes: readonly Axis[];
   /** Horizontal lines worth drawing: the KL that an adaptive controller aims at. */

@@ -241,7 +241,7 @@ describe("a run", () => {
       ["sign/entropy-collapse", "policy/entropy_avg", 7],
       ["sign/reward-constant", "objective/scores", 4],
     ]);
-    expect((await get<RunDetail>(app, "/a")).events).toEqual({ rows: 2, warnings: 1 });
+    expect((await get<RunDetail>(app, "/a")).events).toEqual({ rows: 2, warnings: 1, signs: 4 });
   });
 });
 

@@ -22,7 +22,6 @@ import type {
   TableInfo,
 } from "./runs-protocol.ts";
 import { sampleSeries } from "./runs-series.ts";
-import { findSigns } from "./runs-signs.ts";
 import { createRunStore } from "./runs-store.ts";
 import { RequestError } from "./ui-error.ts";
 
@@ -94,7 +93,7 @@ export function createRunsRoutes({ root, runsFolders, hub }: RunsRoutesOptions):
       metrics: describeTable(metrics),
       system: describeTable(system),
       samples: { rows: samples.rows, steps: samples.steps },
-      events: { rows: events.rows, warnings: events.warnings },
+      events: { rows: events.rows, warnings: events.warnings, signs: files.signs().length },
       axes: files.axes(),
       targets: values["adap_kl_ctrl"] === true && typeof values["kl_target"] === "number" ? { "objective/kl": values["kl_target"] } : {},
       uncontrollable: "reason" in target ? target.reason : null,
@@ -137,9 +136,9 @@ export function createRunsRoutes({ root, runsFolders, hub }: RunsRoutesOptions):
   });
 
   app.get("/:run/events", async (context) => {
-    const { events, metrics } = store.open(await findRun(context));
-    await Promise.all([events.refresh(), metrics.refresh()]);
-    return Response.json({ events: await events.last(), signs: findSigns(metrics) } satisfies EventsAnswer);
+    const files = store.open(await findRun(context));
+    await Promise.all([files.events.refresh(), files.metrics.refresh()]);
+    return Response.json({ events: await files.events.last(), signs: files.signs() } satisfies EventsAnswer);
   });
 
   app.post("/:run/control", async (context) => {

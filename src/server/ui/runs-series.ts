@@ -59,7 +59,7 @@ export function sampleSeries(x: Float64Array, y: Float64Array, { from, to, point
   for (let bucket = 0; bucket < buckets; bucket++) {
     if (members[bucket] === 0) continue;
     const middle = low + places[bucket] / members[bucket];
-    answer.meanX.push(middle);
+    answer.meanX.push(Number(middle.toPrecision(10)));
     if (numbers[bucket] === 0) {
       answer.x.push(middle);
       answer.y.push(null);

@@ -23,7 +23,7 @@ function standsSince(values: Float64Array, isBeyond: (value: number) => boolean,
 
 function meanOf(values: Float64Array): number {
   let sum = 0;
-  for (const value of values) sum += value;
+  for (let i = 0; i < values.length; i++) sum += values[i];
   return sum / values.length;
 }
 
@@ -86,7 +86,7 @@ const rules: readonly Rule[] = [
     find(values) {
       if (values.length < 4) return undefined;
       let best = 0;
-      for (const [i, value] of values.entries()) if (value < values[best]) best = i;
+      for (let i = 0; i < values.length; i++) if (values[i] < values[best]) best = i;
       return values.length - best > 2 && values.at(-1)! > values[best] * 1.05 ? best + 1 : undefined;
     },
     meaning:
@@ -107,8 +107,7 @@ export function findSigns(columns: Columns): Sign[] {
   const steps = columns.column("step");
   if (steps === undefined) return signs;
   for (const key of columns.keys) {
-    const column = columns.column(key)!;
-    const at = column.findIndex((value) => value !== value);
+    const at = findNaN(columns.column(key)!);
     if (at < 0) continue;
     signs.push({ ...notANumber, title: `${key} is not a number`, key, step: steps[at] });
     break;
@@ -116,11 +115,28 @@ export function findSigns(columns: Columns): Sign[] {
   for (const { keys, find, ...texts } of rules) {
     const key = keys.find((name) => columns.describe(name).count > 0);
     if (key === undefined) continue;
-    const column = columns.column(key)!;
-    const places: number[] = [];
-    for (let i = 0; i < column.length; i++) if (column[i] !== absent && column[i] === column[i]) places.push(i);
-    const at = find(Float64Array.from(places, (place) => column[place]));
+    const { places, values } = keepNumbers(columns.column(key)!);
+    const at = find(values);
     if (at !== undefined) signs.push({ ...texts, key, step: steps[places[at]] });
   }
   return signs;
+}
+
+/** A loop: columns have millions of rows, and a callback for each would be felt. */
+function findNaN(column: Float64Array): number {
+  for (let i = 0; i < column.length; i++) if (column[i] !== column[i]) return i;
+  return -1;
+}
+
+function keepNumbers(column: Float64Array): { places: Uint32Array; values: Float64Array } {
+  const places = new Uint32Array(column.length);
+  const values = new Float64Array(column.length);
+  let count = 0;
+  for (let i = 0; i < column.length; i++) {
+    const value = column[i];
+    if (value === absent || value !== value) continue;
+    places[count] = i;
+    values[count++] = value;
+  }
+  return { places: places.subarray(0, count), values: values.subarray(0, count) };
 }

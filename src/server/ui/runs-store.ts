@@ -4,14 +4,17 @@ import { mapSteps, placeSteps } from "./runs-axes.ts";
 import type { CatalogRun } from "./runs-catalog.ts";
 import { openColumns, type Columns } from "./runs-columns.ts";
 import { openEvents, type Events } from "./runs-events.ts";
-import type { Axis } from "./runs-protocol.ts";
+import type { Axis, Sign } from "./runs-protocol.ts";
 import { openSamples, type Samples } from "./runs-samples.ts";
+import { findSigns } from "./runs-signs.ts";
 
 export interface RunFiles {
   readonly metrics: Columns;
   readonly system: Columns;
   readonly samples: Samples;
   readonly events: Events;
+  /** What stands in the curves; of a long run that grows, not looked for again at every row. */
+  signs(): readonly Sign[];
   /** What curves may be drawn over, from what has been read so far. */
   axes(): Axis[];
   /** [rows] of metrics, or of system.jsonl: steps, seconds since the run began, or tokens. */
@@ -52,6 +55,8 @@ function openRunFiles(folder: string, started: number): RunFiles {
   const system = openColumns(join(folder, "system.jsonl"));
   const cached = new Map<string, { readonly stamp: string; readonly values: Float64Array }>();
 
+  let looked: { readonly generation: number; readonly rows: number; readonly signs: readonly Sign[] } | undefined;
+
   function place(source: "metrics" | "system", axis: Axis): Float64Array {
     const columns = source === "metrics" ? metrics : system;
     const steps = columns.column("step") ?? new Float64Array(columns.rows).fill(NaN);
@@ -70,6 +75,12 @@ function openRunFiles(folder: string, started: number): RunFiles {
     system,
     samples: openSamples(join(folder, "samples.jsonl")),
     events: openEvents(join(folder, "events.jsonl")),
+    signs() {
+      const { generation, rows } = metrics;
+      const isOld = looked === undefined || looked.generation !== generation || rows - looked.rows > looked.rows / 100;
+      if (isOld) looked = { generation, rows, signs: findSigns(metrics) };
+      return looked!.signs;
+    },
     axes() {
       const axes: Axis[] = ["step"];
       const hasTimes = system.column("time") !== undefined && (system.column("step")?.some(Number.isFinite) ?? false);

@@ -75,10 +75,11 @@ function labelTab(name: TabName, [first]: readonly RunDetail[]) {
       </>
     );
   }
-  if (name !== "events" || first.events.warnings === 0) return title;
+  const alarming = first.events.warnings + first.events.signs;
+  if (name !== "events" || alarming === 0) return title;
   return (
     <>
-      {title} <Badge kind="warning">{first.events.warnings}</Badge>
+      {title} <Badge kind="warning">{alarming}</Badge>
     </>
   );
 }

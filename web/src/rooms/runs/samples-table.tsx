@@ -42,7 +42,11 @@ export function SamplesTable({
         const diff = other === undefined ? undefined : diffTexts(other.completion, row.completion);
         return (
           <tr key={row.row} class="sample-row">
-            {isStepShown ? <td class="numeric">{row.step}</td> : null}
+            {isStepShown ? (
+              <td class="numeric" data-label="step">
+                {row.step}
+              </td>
+            ) : null}
             <td class="sample-text sample-prompt">{row.prompt}</td>
             {others === undefined ? null : (
               <td class="sample-text">
