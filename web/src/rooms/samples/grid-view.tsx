@@ -2,10 +2,12 @@
 import { useMemo } from "preact/hooks";
 import type { Grid, GridCell, GridRow, SamplePrompt } from "../../../../src/server/ui/samples-protocol.ts";
 import { diffTexts, type TextDiff } from "../label/word-diff.ts";
-import { findScale, heats, keyOf, measure, rewardModel } from "./heat-store.ts";
+import { heats, keyOf, measure, rewardModel } from "./heat-store.ts";
+import { findScale } from "./heat-values.ts";
 import { formatSigned, HeatText } from "./heat-text.tsx";
 import type { CellView } from "./samples-store.ts";
 import { isHeat } from "./is-heat.ts";
+import { mergeDiff } from "./merge-diff.ts";
 
 export function GridView({ grid, view }: { readonly grid: Grid; readonly view: CellView }) {
   const { columns, rows } = grid;
@@ -139,40 +141,4 @@ function DiffText({ before, after }: { readonly before: string; readonly after: 
       {diff.by === "none" && <p class="samples-note">Too long to be compared word by word.</p>}
     </div>
   );
-}
-
-interface MergedPart {
-  readonly text: string;
-  readonly kind: "same" | "added" | "removed";
-}
-
-/** Both sides as one text: what is shared once, what is gone before what came. */
-export function mergeDiff({ left, right }: Pick<TextDiff, "left" | "right">): MergedPart[] {
-  const merged: MergedPart[] = [];
-  let [i, j] = [0, 0];
-  let rest: string | undefined;
-  while (i < left.length || j < right.length) {
-    if (left[i]?.own === true) merged.push({ text: left[i++].text, kind: "removed" });
-    else if (right[j]?.own === true) merged.push({ text: right[j++].text, kind: "added" });
-    else if (left[i] === undefined || right[j] === undefined) break;
-    else {
-      // Shared parts are cut where either side has something of its own.
-      const [a, b] = [rest ?? left[i].text, right[j].text];
-      const shared: string = a.length <= b.length ? a : b;
-      merged.push({ text: shared, kind: "same" });
-      if (a.length === b.length) {
-        i++;
-        j++;
-        rest = undefined;
-      } else if (a.length < b.length) {
-        i++;
-        rest = undefined;
-        right = [...right.slice(0, j), { text: b.slice(a.length), own: false }, ...right.slice(j + 1)];
-      } else {
-        j++;
-        rest = a.slice(b.length);
-      }
-    }
-  }
-  return merged;
 }
