@@ -13,6 +13,7 @@ import type { CommandIO } from "./output.ts";
 import { readVersion } from "./version.ts";
 
 export type UIArguments = {
+  /** 0: any free one. */
   port: number;
   host: string;
   token?: string;
@@ -40,7 +41,11 @@ const leastTokenLength = 16;
 
 export function addUIOptions(commandline: Commandline): void {
   commandline
-    .option("--port <n>", "port to listen on; 0: any free one", numberArgument("--port", { integer: true, min: 0, max: 65535 }), 0)
+    .option(
+      "--port <n>",
+      "port to listen on; 0: any free one (absent: the same one each time, where it is free)",
+      numberArgument("--port", { integer: true, min: 0, max: 65535 }),
+    )
     .option("--host <address>", "address to listen on; other than this machine's own needs --token", "127.0.0.1")
     .option("--token <token>", "what browsers must know, at least 16 characters (or SPAR_UI_TOKEN; absent: a new random one)")
     .option("--no-open", "do not open a browser");
@@ -71,6 +76,16 @@ export function resolveToken(
 
 /** Listens, says where, opens a browser where one may look, and serves until the command is interrupted. */
 export async function openUI(options: OpenUIOptions, io: CommandIO): Promise<void> {
+  let isTaken = false;
+  try {
+    await serve(options, io, () => (isTaken = true));
+  } finally {
+    // Once the rooms are open, they close what is labelled in them.
+    if (!isTaken) await Promise.allSettled(options.projects.map((project) => project.close()));
+  }
+}
+
+async function serve(options: OpenUIOptions, io: CommandIO, onRooms: () => void): Promise<void> {
   const { command, args, rooms: names, runsFolders, dataFiles, models, projects, summary } = options;
   const { createEventHub, createUIApp, isLoopback, listen, loadStaticFiles, openRooms } = await import("../server/index.ts");
   const isPublic = !isLoopback(args.host);
@@ -81,13 +96,16 @@ export async function openUI(options: OpenUIOptions, io: CommandIO): Promise<voi
   const hub = createEventHub({ onError });
   const files = await loadStaticFiles(findPage());
   const { rooms, close } = await openRooms({ names, workspace: { root, runsFolders, dataFiles, models, hub }, projects, onError });
+  onRooms();
   try {
     const hosts = [args.host, ...args.allowHost];
+    const ticket = mayOpen(args, io) ? randomBytes(24).toString("base64url") : undefined;
     const app = createUIApp({
       hub,
       files,
       rooms,
       token,
+      ticket,
       hosts,
       onError,
       anyAddress: isPublic,
@@ -104,7 +122,7 @@ export async function openUI(options: OpenUIOptions, io: CommandIO): Promise<voi
         io.say(`${io.paint(1, "spar")} is open at ${io.paint(36, address)}`);
         io.say(`${summary} ${isPublic ? "Whoever knows the token may use it." : "Only this machine can reach it."} Ctrl-C stops.`);
       }
-      if (args.open && io.isTerminal && !io.json) openBrowser(address);
+      if (ticket !== undefined) openBrowser(`${server.url}/?token=${ticket}`);
       await new Promise<void>((end) => {
         if (io.signal.aborted) end();
         io.signal.addEventListener("abort", () => end());
@@ -127,6 +145,13 @@ function findPage(): string {
 function shorten(path: string): string {
   const home = homedir();
   return path === home || path.startsWith(home + sep) ? `~${path.slice(home.length)}` : path;
+}
+
+/** Where somebody sits who would see it. Without a display, Linux would open a browser of letters in this terminal. */
+function mayOpen({ open }: UIArguments, io: CommandIO): boolean {
+  const { DISPLAY: x11, WAYLAND_DISPLAY: wayland } = process.env;
+  const hasDisplay = process.platform !== "linux" || [x11, wayland].some((name) => name !== undefined && name !== "");
+  return open && io.isTerminal && !io.json && hasDisplay;
 }
 
 /** By whatever the platform opens addresses with. Fails silently: the address is on the screen. */

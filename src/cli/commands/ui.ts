@@ -7,6 +7,7 @@ import type { LabelProject } from "../../labeling/index.ts";
 import { addRepeatedOption, createCommandline, parseCommandline } from "../arguments.ts";
 import { addUIOptions, openUI, type UIArguments } from "../open-ui.ts";
 import type { CommandIO } from "../output.ts";
+import { findSteadyPort } from "../steady-port.ts";
 
 type Arguments = UIArguments & { data: string[]; runs: string[]; model: string[] };
 
@@ -33,7 +34,9 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
   );
   addUIOptions(commandline);
   if (!parseCommandline(commandline, args)) return;
-  const options = commandline.opts<Arguments>();
+  const given = commandline.opts<Arguments>();
+  const isPortGiven = commandline.getOptionValueSource("port") === "cli";
+  const options = isPortGiven ? given : { ...given, port: await findSteadyPort(process.cwd(), given.host) };
   const runsFolders = options.runs.length === 0 ? [resolve("runs")] : await Promise.all(options.runs.map(findFolder));
   const dataFiles = options.data.map((path) => resolve(path));
   await openUI(

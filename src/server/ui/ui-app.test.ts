@@ -101,6 +101,16 @@ describe("the token", () => {
     expect((await ui.send("/api/label/secret", { cookie: other })).status).toBe(401);
   });
 
+  test("a ticket opens the page once, and nothing else", async () => {
+    const ui = openApp({ ticket: "a-ticket-for-one-browser" });
+    expect((await ui.send("/api/ui", { authorization: "Bearer a-ticket-for-one-browser" })).status).toBe(401);
+    const cookie = await logIn(ui, "a-ticket-for-one-browser");
+    expect((await ui.send("/api/ui", { cookie })).status).toBe(200);
+    expect((await ui.send("/?token=a-ticket-for-one-browser")).status).toBe(401);
+    expect((await ui.send("/?token=")).status).toBe(401);
+    await logIn(ui);
+  });
+
   test("guessing is slowed down, and holds up nobody who knows it", async () => {
     let time = 0;
     const ui = openApp({ now: () => time });

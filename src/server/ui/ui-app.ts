@@ -9,7 +9,7 @@ import { RequestError, respondWithUIError } from "./ui-error.ts";
 import { createUIGuard, type UIGuardOptions } from "./ui-guard.ts";
 import type { RoomName, UIDescription } from "./ui-protocol.ts";
 
-export interface UIAppOptions extends Omit<SiteOptions, "linkable">, Pick<UIGuardOptions, "rate" | "now"> {
+export interface UIAppOptions extends Omit<SiteOptions, "linkable">, Pick<UIGuardOptions, "ticket" | "rate" | "now"> {
   /** Whoever knows it may do everything that the page can. */
   readonly token: string;
   readonly hub: ServedEventHub;

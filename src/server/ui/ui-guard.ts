@@ -11,6 +11,8 @@ import { RequestError } from "./ui-error.ts";
 
 export interface UIGuardOptions extends Omit<SiteOptions, "linkable"> {
   readonly token: string;
+  /** Opens the page once, in the token's place: what stands in a browser's command line can be read by everybody on the machine. */
+  readonly ticket?: string | undefined;
   /** Paths without secrets: what the page shows to those who come without the token. */
   readonly open: readonly string[];
   /** The page for those; 401 and 429 arrive there. */
@@ -32,6 +34,12 @@ export function createUIGuard(options: UIGuardOptions): MiddlewareHandler {
   const { token, open, lockedPage, rate = defaultRate, now = Date.now } = options;
   const checkSite = createSiteCheck({ ...options, linkable: ["/"] });
   const isToken = createKeyCheck([token]);
+  let tickets = options.ticket === undefined ? [] : [options.ticket];
+  const takeTicket = (given: string): boolean => {
+    if (!createKeyCheck(tickets)(given)) return false;
+    tickets = [];
+    return true;
+  };
   const requests = createRateLimit(rate, now);
   const mistakes = createRateLimit(wrongRate, now);
   const sign = (id: string): string => createHmac("sha256", token).update(`spar session ${id}`).digest("base64url");
@@ -67,7 +75,7 @@ export function createUIGuard(options: UIGuardOptions): MiddlewareHandler {
     const name = `spar-${/:(\d+)$/.exec(req.header("host") ?? "")?.[1] ?? "80"}`;
     const offered = isPage ? req.query("token") : undefined;
     if (offered !== undefined) {
-      if (!isToken(offered)) return refuse(true);
+      if (!isToken(offered) && !takeTicket(offered)) return refuse(true);
       const id = randomBytes(12).toString("base64url");
       const cookie = `${name}=${id}.${sign(id)}; Path=/; HttpOnly; SameSite=Strict`;
       const site = req.header("sec-fetch-site") ?? "none";

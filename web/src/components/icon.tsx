@@ -2,7 +2,7 @@
 
 const paths = {
   brand: "M4.5 5l6 7-6 7M19.5 5l-6 7 6 7",
-  label: "M3.5 5H11v14H3.5zM13 5h7.5v14H13zM5.5 12.2l1.5 1.6 2.2-3",
+  label: "M4 5h6.5v14H4zM13.5 5H20v14h-6.5z",
   runs: "M4 19V5M4 19h16M7.5 14.5l3.5-4 3 2.5 5-6.5",
   samples: "M4 5h16v14H4zM4 10h16M4 14.5h16M12 5v14",
   chat: "M5 5.5h14v10h-7.5L7 19v-3.5H5z",
