@@ -16,8 +16,8 @@ export type {
 } from "./formats/example.ts";
 export { splitSharedPrompt } from "./formats/implicit-prompt.ts";
 export { concatRows, createMemoryRows, type IndexedRows, mapRows, selectRows } from "./indexed-rows.ts";
-export { keyOfTask, selectCurrentLabels } from "./labels/current-labels.ts";
-export { type LabelPairsOptions, makeLabelPairs, type PairRow } from "./labels/label-pairs.ts";
+export { groupCurrentLabels, keyOfTask, selectCurrentLabels } from "./labels/current-labels.ts";
+export { type LabelPairsOptions, makeLabelPairs, makeLabelPairsInTurns, type PairRow } from "./labels/label-pairs.ts";
 export { isLabelRow, isRanking, type LabelCandidate, type LabelChoice, type LabelRow, parseLabelRow } from "./labels/label-row.ts";
 export { listPreferences, type Preference, type RankedPairs } from "./labels/preferences.ts";
 export { loadStudioExport } from "./label-studio/expand-studio.ts";

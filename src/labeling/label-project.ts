@@ -115,6 +115,10 @@ export async function openLabelProject(options: LabelProjectOptions, storeOption
 /** So many rows of progress are a table that somebody reads. */
 const manyAnnotators = 20;
 
+/** Milliseconds for which everybody may be held up whenever somebody looks at the statistics; what takes longer is made seldom. */
+const noticeable = 20;
+const rarity = 20;
+
 function createLabelProject(options: LabelProjectOptions, store: LabelStore, guidelines: GuidelinesHistory): LabelProject {
   const { id, name, mode, tasks, pairsPath, ratingMax = 5, reasonTags = [], now = Date.now } = options;
   const settings: QueueSettings = { ...defaultQueueSettings, ...options.queue };
@@ -134,11 +138,16 @@ function createLabelProject(options: LabelProjectOptions, store: LabelStore, gui
   const pending = new Map<string, Promise<void>>();
   const paces = new Map<string, Pace>();
   const listeners = new Set<() => void>();
+  /** Made anew where labels have changed; what takes long, as 100,000 labels do, may be some seconds old. */
   const remember = <T>(make: () => T): (() => T) => {
-    let [made, value]: [number, T | undefined] = [-1, undefined];
+    let [made, value, fresh]: [number, T | undefined, number] = [-1, undefined, 0];
     return () => {
-      if (made !== revision) [made, value] = [revision, make()];
-      return value as T;
+      if (made === revision || performance.now() < fresh) return value as T;
+      const started = performance.now();
+      [made, value] = [revision, make()];
+      const cost = performance.now() - started;
+      fresh = cost < noticeable ? 0 : performance.now() + cost * rarity;
+      return value;
     };
   };
 

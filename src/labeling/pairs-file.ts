@@ -1,6 +1,7 @@
 import { open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type LabelPairsOptions, type LabelRow, makeLabelPairs, type PairRow } from "../data/index.ts";
+import { setImmediate } from "node:timers/promises";
+import { type LabelPairsOptions, type LabelRow, makeLabelPairsInTurns, type PairRow } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
 
 export interface PairsWriter {
@@ -14,6 +15,8 @@ export interface PairsWriter {
 
 /** Long enough for a burst of labels to be one write. */
 const delay = 300;
+/** Written before others have their turn. */
+const linesAtATime = 2000;
 /** Of the time, at most one part in so many goes into making pairs, however many labels there are. */
 const rarity = 40;
 
@@ -60,12 +63,15 @@ export function createPairsWriter(path: string, list: () => readonly LabelRow[],
 
 /** Writes the pairs that the labels make as JSON lines, aside and renamed: whoever reads the file finds it whole. Returns them. */
 async function writePairsFile(path: string, labels: readonly LabelRow[], options: LabelPairsOptions): Promise<readonly PairRow[]> {
-  const pairs = makeLabelPairs(labels, options);
+  const pairs = await makeLabelPairsInTurns(labels, options, setImmediate);
   const aside = join(dirname(path), `.${basename(path)}.tmp`);
   try {
     const file = await open(aside, "w");
     try {
-      await file.writeFile(pairs.map((pair) => `${JSON.stringify(pair)}\n`).join(""));
+      for (let start = 0; start < pairs.length; start += linesAtATime) {
+        const lines = pairs.slice(start, start + linesAtATime).map((pair) => `${JSON.stringify(pair)}\n`);
+        await file.writeFile(lines.join(""));
+      }
       await file.datasync();
     } finally {
       await file.close();

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { afterAll, expect, test } from "vitest";
 import { loadDataset } from "../dataset.ts";
 import { detectFormat } from "../formats/detect-format.ts";
-import { selectCurrentLabels } from "./current-labels.ts";
+import { groupCurrentLabels } from "./current-labels.ts";
 import { makeLabelPairs } from "./label-pairs.ts";
 import { type LabelRow, parseLabelRow } from "./label-row.ts";
 
@@ -64,7 +64,9 @@ test("what was revised or taken back does not count", () => {
   expect(shortly([first, second])).toEqual(["y>x 1:0"]);
   expect(shortly([first, second, undo])).toEqual([]);
   // Put together by hand: the later one.
-  expect(selectCurrentLabels([first, label({ annotator: "anna", choice: "b" })]).map(({ choice }) => choice)).toEqual(["b"]);
+  expect(groupCurrentLabels([first, label({ annotator: "anna", choice: "b" })]).map((given) => given.map(({ choice }) => choice))).toEqual([
+    ["b"],
+  ]);
 });
 
 test("a task whose texts changed is another task", () => {

@@ -1,7 +1,7 @@
 /** Labels → preference pairs, in TRL's columns. */
 
 import type { Content } from "../formats/example.ts";
-import { keyOfTask, selectCurrentLabels } from "./current-labels.ts";
+import { groupCurrentLabels } from "./current-labels.ts";
 import type { LabelRow } from "./label-row.ts";
 import { listPreferences, type RankedPairs } from "./preferences.ts";
 
@@ -36,22 +36,35 @@ export interface PairRow {
 
 type Pair = Omit<PairRow, "margin"> & { readonly strength: number | null };
 
-/** Pairs of the labels that count (see `selectCurrentLabels`), in the order in which their tasks were first labelled. */
-export function makeLabelPairs(labels: readonly LabelRow[], options: LabelPairsOptions = {}): PairRow[] {
-  const { rows = "majority", rankedPairs = "all" } = options;
-  const tasks = new Map<string, LabelRow[]>();
-  for (const label of selectCurrentLabels(labels)) {
-    const key = keyOfTask(label);
-    const known = tasks.get(key);
-    if (known === undefined) tasks.set(key, [label]);
-    else known.push(label);
-  }
+/** Pairs of the labels that count (see `groupCurrentLabels`), in the order in which their tasks were first labelled. */
+export function makeLabelPairs(labels: Iterable<LabelRow>, options: LabelPairsOptions = {}): PairRow[] {
+  return finishPairs(groupCurrentLabels(labels).flatMap((group) => makeTaskPairs(group, options)));
+}
+
+/** The same without holding others up: thousands of labels at a time, and what else waits in between. */
+export async function makeLabelPairsInTurns(
+  labels: Iterable<LabelRow>,
+  options: LabelPairsOptions,
+  giveWay: () => Promise<unknown>,
+): Promise<PairRow[]> {
+  const groups = groupCurrentLabels(labels);
   const pairs: Pair[] = [];
-  for (const group of tasks.values()) {
-    const votings = rows === "majority" ? [group] : group.map((label) => [label]);
-    for (const voting of votings) pairs.push(...countVotes(voting, rankedPairs));
-    for (const label of group) pairs.push(...makeEditPair(label));
+  for (const [i, group] of groups.entries()) {
+    if (i % turnLength === turnLength - 1) await giveWay();
+    pairs.push(...makeTaskPairs(group, options));
   }
+  return finishPairs(pairs);
+}
+
+/** Tasks, a few milliseconds. */
+const turnLength = 1000;
+
+function makeTaskPairs(group: readonly LabelRow[], { rows = "majority", rankedPairs = "all" }: LabelPairsOptions): Pair[] {
+  const votings = rows === "majority" ? [group] : group.map((label) => [label]);
+  return [...votings.flatMap((voting) => countVotes(voting, rankedPairs)), ...group.flatMap(makeEditPair)];
+}
+
+function finishPairs(pairs: readonly Pair[]): PairRow[] {
   // A column that some rows lack is read as null by other programs.
   const hasMargins = pairs.some(({ strength }) => strength !== null);
   return pairs.map(({ strength, prompt, chosen, rejected, ...rest }) => ({

@@ -1,19 +1,14 @@
 /** Labels as `spar label` stores them, as comparisons and grades of a judge: undone and revised ones left out, a task's annotators together. */
-import { keyOfTask, type LabelRow, listPreferences, selectCurrentLabels } from "../../data/index.ts";
+import { groupCurrentLabels, type LabelRow, listPreferences } from "../../data/index.ts";
 import type { Verdict } from "../judge.ts";
 import type { HumanLabels } from "./human-judge.ts";
 import type { LabelledAnswer, LabelledComparison } from "./labelled-row.ts";
 
 /** Each two answers of a task are a comparison with the verdicts of all who compared them; ratings are grades of single answers too. */
 export function readHumanLabels(labels: readonly LabelRow[]): HumanLabels {
-  const tasks = new Map<string, LabelRow[]>();
-  for (const label of selectCurrentLabels(labels)) {
-    const key = keyOfTask(label);
-    tasks.set(key, [...(tasks.get(key) ?? []), label]);
-  }
   const comparisons: LabelledComparison[] = [];
   const answers: LabelledAnswer[] = [];
-  for (const group of tasks.values()) {
+  for (const group of groupCurrentLabels(labels)) {
     const { prompt, candidates, task } = group[0];
     const verdicts = new Map<string, { a: number; b: number; labels: Verdict[] }>();
     for (const { first, second, verdict } of group.flatMap((label) => listPreferences(label))) {
