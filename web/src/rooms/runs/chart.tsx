@@ -102,11 +102,11 @@ export function Chart({ title, hint, onZoom, isLoading, ...input }: ChartProps) 
               {name}
             </span>
             <span class="chart-value">{formatNumber(values[i].raw)}</span>
-            {row !== null && values[i].raw !== values[i].main ? (
+            {lines[i].curve.smooth === undefined ? null : (
               <span class="chart-smooth" title="Smoothed">
                 {formatNumber(values[i].main)}
               </span>
-            ) : null}
+            )}
           </li>
         ))}
       </ul>

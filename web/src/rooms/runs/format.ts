@@ -4,15 +4,8 @@ export function formatNumber(value: number | null | undefined): string {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   const size = Math.abs(value);
   if (size !== 0 && (size >= 1e7 || size < 1e-3)) return value.toExponential(2).replace("e+", "e");
-  if (Number.isInteger(value)) return value.toLocaleString("en");
-  const digits = size >= 1000 ? 1 : size >= 100 ? 2 : 4;
-  return String(
-    Number(
-      size >= 1
-        ? value.toFixed(digits - Math.floor(Math.log10(size)) > 0 ? Math.min(digits, 4 - Math.floor(Math.log10(size))) : 0)
-        : value.toPrecision(4),
-    ),
-  );
+  if (Number.isInteger(value) || size >= 1e4) return Math.round(value).toLocaleString("en");
+  return String(Number(value.toPrecision(size >= 1 ? 5 : 4)));
 }
 
 /** Short, for axes. */
