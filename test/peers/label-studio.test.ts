@@ -241,7 +241,14 @@ describe.skipIf(python === undefined)("peers", () => {
         const best = ["three", "two", "one"].map((word) => task.data.items.findIndex(({ body }) => body.startsWith(word)));
         const result =
           mode === "ranking"
-            ? [{ from_name: "ranking", to_name: "answers", type: "ranker", value: { ranker: { ranking: best.map(String) } } }]
+            ? [
+                {
+                  from_name: "ranking",
+                  to_name: "answers",
+                  type: "ranker",
+                  value: { ranker: { ranking: best.map((item) => task.data.items[item].id) } },
+                },
+              ]
             : best.map((item, rank) => ({
                 from_name: `rating_${item}`,
                 to_name: `answer_${item}`,

@@ -133,9 +133,9 @@ describe("makeStudioTasks", () => {
     const [{ data, meta }] = makeStudioTasks([task], { mode: "rating", ratingMax: 7 });
     expect(data.prompt).toBe("User: Hi\n\nAssistant: Hello\n\nUser: Go on");
     expect(data.items?.map(({ id, title }) => [id, title])).toEqual([
-      ["0", "Answer 1"],
-      ["1", "Answer 2"],
-      ["2", "Answer 3"],
+      ["1", "Answer 1"],
+      ["2", "Answer 2"],
+      ["3", "Answer 3"],
     ]);
     expect(data.items?.map(({ body }) => body)).toEqual(meta.order.map((candidate) => [" a", " b", " c"][candidate]));
     expect(meta).toMatchObject({ prompt: messages, continues: true, rating_max: 7 });

@@ -25,6 +25,7 @@ const style = `  <Style>
     .spar-answers { display: flex; gap: 16px; align-items: stretch; }
     .spar-answer { flex: 1; min-width: 0; padding: 12px 16px; border: 1px solid #c5c9d6; border-radius: 6px; white-space: pre-wrap; }
     .spar-list { padding: 12px 16px; border: 1px solid #c5c9d6; border-radius: 6px; margin-bottom: 12px; white-space: pre-wrap; }
+    .spar-lines { white-space: pre-wrap; margin-bottom: 12px; }
   </Style>`;
 
 /**
@@ -48,8 +49,10 @@ export function renderStudioConfig(mode: LabelMode, { ratingMax = 5 }: StudioCon
     ranking: [
       `  <Header value="Put the answers in order, the best first."/>`,
       prompt,
-      `  <List name="answers" value="$items" title="Best first"/>`,
-      `  <Ranker name="ranking" toName="answers"/>`,
+      `  <View className="spar-lines">`,
+      `    <List name="answers" value="$items" title="Best first"/>`,
+      `    <Ranker name="ranking" toName="answers"/>`,
+      `  </View>`,
       allBad,
       comment,
     ],

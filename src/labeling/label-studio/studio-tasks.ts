@@ -50,7 +50,7 @@ export function makeStudioTasks(tasks: readonly LabelTask[], { mode, seed = 0, r
         prompt: text,
         ...(isPair
           ? { answer1: shown[0], answer2: shown[1] }
-          : { items: shown.map((body, position) => ({ id: String(position), title: `Answer ${position + 1}`, body })) }),
+          : { items: shown.map((body, position) => ({ id: String(position + 1), title: `Answer ${position + 1}`, body })) }),
         pair_id: id,
       },
       meta: {
