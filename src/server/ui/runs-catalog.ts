@@ -31,12 +31,15 @@ export interface CatalogOptions {
 /** Stages of stages of self-play lie four deep below their run. */
 const maxDepth = 7;
 const maxRuns = 5000;
+/** Of a folder that somebody named by mistake, such as the whole disk, this many are looked at. */
+const maxFolders = 20_000;
 /** Folders that hold no runs and may hold many files. */
 const isLeaf = (name: string): boolean => name.startsWith(".") || name === "node_modules" || /^(retired-)?checkpoint-\d+$/.test(name);
 
 export function createRunsCatalog({ root, folders, fresh = 1000 }: CatalogOptions): RunsCatalog {
   const records = new Map<string, { readonly stamp: string; readonly record: RunRecord | undefined }>();
-  let found: { readonly time: number; readonly runs: Promise<CatalogRun[]> } | undefined;
+  /** `time`: of its end; undefined while it goes on. */
+  let found: { time: number | undefined; readonly runs: Promise<CatalogRun[]> } | undefined;
 
   async function readRecord(folder: string): Promise<RunRecord | undefined> {
     const path = join(folder, "run.json");
@@ -54,8 +57,8 @@ export function createRunsCatalog({ root, folders, fresh = 1000 }: CatalogOption
     }
   }
 
-  async function search(folder: string, depth: number, seen: Map<string, RunRecord>): Promise<void> {
-    if (depth > maxDepth || seen.size >= maxRuns) return;
+  async function search(folder: string, depth: number, seen: Map<string, RunRecord>, budget: { left: number }): Promise<void> {
+    if (depth > maxDepth || seen.size >= maxRuns || budget.left-- <= 0) return;
     let entries;
     try {
       entries = await readdir(folder, { withFileTypes: true });
@@ -67,12 +70,13 @@ export function createRunsCatalog({ root, folders, fresh = 1000 }: CatalogOption
       if (record !== undefined) seen.set(folder, record);
     }
     // Symbolic links are not followed: what they lead to is somebody else's.
-    for (const entry of entries) if (entry.isDirectory() && !isLeaf(entry.name)) await search(join(folder, entry.name), depth + 1, seen);
+    for (const entry of entries)
+      if (entry.isDirectory() && !isLeaf(entry.name)) await search(join(folder, entry.name), depth + 1, seen, budget);
   }
 
   async function searchAll(): Promise<CatalogRun[]> {
     const seen = new Map<string, RunRecord>();
-    for (const folder of folders) await search(resolve(root, folder), 0, seen);
+    for (const folder of folders) await search(resolve(root, folder), 0, seen, { left: maxFolders });
     const runs: CatalogRun[] = [];
     const taken = new Set<string>();
     for (const [folder, record] of [...seen].sort(([a], [b]) => (a < b ? -1 : 1))) {
@@ -86,7 +90,15 @@ export function createRunsCatalog({ root, folders, fresh = 1000 }: CatalogOption
   }
 
   async function list(): Promise<CatalogRun[]> {
-    if (found === undefined || Date.now() - found.time > fresh) found = { time: Date.now(), runs: searchAll() };
+    if (found === undefined || (found.time !== undefined && Date.now() - found.time > fresh)) {
+      const search = { time: undefined as number | undefined, runs: searchAll() };
+      found = search;
+      try {
+        await search.runs;
+      } finally {
+        search.time = Date.now();
+      }
+    }
     return found.runs;
   }
 
@@ -96,7 +108,7 @@ export function createRunsCatalog({ root, folders, fresh = 1000 }: CatalogOption
       const known = (await list()).find((run) => run.id === id);
       if (known !== undefined) return known;
       // It may have begun since.
-      found = undefined;
+      if (found?.time !== undefined) found = undefined;
       return (await list()).find((run) => run.id === id);
     },
     async summarize({ id, folder, record }) {

@@ -1,5 +1,5 @@
 /** The newest figures of a run for the table of all runs: from the end of metrics.jsonl, however long it is. */
-import { open } from "node:fs/promises";
+import { open, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { RunSummary } from "./runs-protocol.ts";
 
@@ -24,13 +24,14 @@ const maxKnown = 10_000;
 
 export async function readLastValues(folder: string): Promise<LastValues> {
   const none = { step: null, loss: null, reward: null, rewardKey: null };
+  const path = join(folder, "metrics.jsonl");
   try {
-    const file = await open(join(folder, "metrics.jsonl"), "r");
+    const { size, mtimeMs, ino } = await stat(path);
+    const stamp = `${size} ${mtimeMs} ${ino}`;
+    const earlier = known.get(folder);
+    if (earlier?.stamp === stamp) return earlier.values;
+    const file = await open(path, "r");
     try {
-      const { size, mtimeMs, ino } = await file.stat();
-      const stamp = `${size} ${mtimeMs} ${ino}`;
-      const earlier = known.get(folder);
-      if (earlier?.stamp === stamp) return earlier.values;
       const tail = Buffer.alloc(Math.min(size, tailBytes));
       await file.read(tail, 0, tail.length, size - tail.length);
       const values = findLastValues(tail.toString("utf8"));
@@ -46,7 +47,7 @@ export async function readLastValues(folder: string): Promise<LastValues> {
 }
 
 /** `text`: the end of a file of rows, of which the first may be torn. */
-export function findLastValues(text: string): LastValues {
+function findLastValues(text: string): LastValues {
   const last = new Map<string, number>();
   for (const line of text.split("\n").reverse()) {
     let row: unknown;

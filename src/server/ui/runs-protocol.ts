@@ -46,6 +46,10 @@ export type Axis = "step" | "time" | "tokens";
 
 export interface RunDetail extends RunSummary {
   readonly folder: string;
+  readonly parentName: string | null;
+  /** In the order in which they began. */
+  readonly stages: readonly { readonly id: string; readonly name: string; readonly method: string; readonly status: ShownStatus }[];
+  /** How many it will have, by its recipe. */
   readonly steps: number | null;
   readonly metrics: TableInfo;
   readonly system: TableInfo;

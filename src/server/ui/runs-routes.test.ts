@@ -102,6 +102,9 @@ describe("the list", () => {
       ["a", "runs/a", "finished"],
     ]);
     expect(runs[0]!.parent).toBe("c");
+    expect(await get<RunDetail>(app, "/stage")).toMatchObject({ parentName: "runs/c", stages: [] });
+    const stages = [{ id: "stage", name: "runs/c/reward", method: "reward", status: "finished" }];
+    expect(await get<RunDetail>(app, "/c")).toMatchObject({ parentName: null, stages });
     expect(runs[2]).toMatchObject({ step: 4, loss: null, reward: 0.5, rewardKey: "objective/scores" });
     expect(runs[3]).toMatchObject({ step: 2, loss: 1.5, reward: null });
   });

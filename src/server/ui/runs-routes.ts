@@ -86,9 +86,19 @@ export function createRunsRoutes({ root, runsFolders, hub }: RunsRoutesOptions):
     const summary = await catalog.summarize(run);
     const { values } = await readConfig(run.folder);
     const target = await findControlled(summary);
+    const runs = await catalog.list();
+    const parent = runs.find(({ id }) => id === summary.parent);
+    const stages = runs.filter(({ id, record }) => record.parent === run.id && id !== run.id).reverse();
     const detail: RunDetail = {
       ...summary,
       folder: run.folder,
+      parentName: parent === undefined ? null : (await catalog.summarize(parent)).name,
+      stages: (await Promise.all(stages.map((stage) => catalog.summarize(stage)))).map(({ id, name, method, status }) => ({
+        id,
+        name,
+        method,
+        status,
+      })),
       steps: estimateSteps(values, metrics),
       metrics: describeTable(metrics),
       system: describeTable(system),
@@ -184,7 +194,7 @@ async function readConfig(folder: string): Promise<RunConfig> {
   } catch {
     // A run without one, or one that is about to write it.
   }
-  const values: { [key: string]: unknown } = {};
+  const values = Object.create(null) as { [key: string]: unknown };
   try {
     flatten(parse(yaml, { maxAliasCount: 0 }), "", values);
   } catch {

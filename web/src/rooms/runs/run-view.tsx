@@ -123,11 +123,24 @@ function OneHead({ run, onControl }: { run: RunDetail; onControl: () => void }) 
           <dt>Started</dt>
           <dd title={formatDate(run.started)}>{formatAgo(run.started, now)}</dd>
         </div>
-        {run.parent === null ? null : (
+        {run.parent === null || run.parentName === null ? null : (
           <div>
             <dt>Stage of</dt>
             <dd>
-              <a href={`#/${runsPath([run.parent])}`}>{run.parent}</a>
+              <a href={`#/${runsPath([run.parent])}`}>{run.parentName}</a>
+            </dd>
+          </div>
+        )}
+        {run.stages.length === 0 ? null : (
+          <div>
+            <dt>Stages</dt>
+            <dd class="run-stages">
+              {run.stages.map(({ id, name, status }) => (
+                <span key={id}>
+                  <a href={`#/${runsPath([id])}`}>{name.startsWith(`${run.name}/`) ? name.slice(run.name.length + 1) : name}</a>{" "}
+                  {status === "finished" ? null : <StatusBadge status={status} />}
+                </span>
+              ))}
             </dd>
           </div>
         )}
