@@ -83,11 +83,24 @@ const submits = [];
 const nexts = [];
 let requests = 0;
 let refused = 0;
+let retries = 0;
 let isOver = false;
+
+/** As a page does: what got no answer is sent again. A server may close a connection at the very moment in which it is used again. */
+async function sendSafely(path, cookie, body) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await send("POST", path, { cookie }, body);
+    } catch (error) {
+      if (isOver || attempt === 5) throw error;
+      retries++;
+    }
+  }
+}
 
 async function call(cookie, path, body, times) {
   const started = performance.now();
-  const { status, text } = await send("POST", `/api/label/projects/tasks/${path}`, { cookie }, body);
+  const { status, text } = await sendSafely(`/api/label/projects/tasks/${path}`, cookie, body);
   times.push(performance.now() - started);
   requests++;
   if (status !== 200) throw new Error(`${path}: ${status} ${text.slice(0, 200)}`);
@@ -130,6 +143,19 @@ async function annotate(number) {
   }
 }
 
+/** Milliseconds of processor time that the server has used: unlike waiting, it says the same on a busy machine. Linux only. */
+function readServerTime() {
+  try {
+    const fields = readFileSync(`/proc/${server.pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ");
+    return 10 * (Number(fields[11]) + Number(fields[12]));
+  } catch {
+    return NaN;
+  }
+}
+
+const serverTime = readServerTime();
 const started = performance.now();
 const stop = setTimeout(() => {
   isOver = true;
@@ -137,6 +163,7 @@ const stop = setTimeout(() => {
 }, seconds * 1000);
 await Promise.all(Array.from({ length: count }, (_, i) => annotate(i)));
 clearTimeout(stop);
+const usedTime = readServerTime() - serverTime;
 const elapsed = (performance.now() - started) / 1000;
 agent.destroy();
 server.kill(values.kill ? "SIGKILL" : "SIGINT");
@@ -166,12 +193,14 @@ const result = {
   tasks,
   requests,
   requests_per_second: Math.round(requests / elapsed),
+  server_cpu_ms_per_request: Number.isNaN(usedTime) ? null : Number((usedTime / requests).toFixed(2)),
   labels: saved.size,
   labels_per_second: Math.round(saved.size / elapsed),
   submit_ms: { p50: quantile(submits, 0.5), p95: quantile(submits, 0.95), p99: quantile(submits, 0.99), max: quantile(submits, 1) },
   next_ms: { p50: quantile(nexts, 0.5), p95: quantile(nexts, 0.95) },
   sent_twice: sentTwice.size,
   refused,
+  retries,
   lost: [...saved].filter((id) => !stored.has(id)).length,
   doubled: [...stored.values()].filter((times) => times > 1).length,
   tasks_labelled_twice: [...labelled.values()].filter((times) => times > 1).length,
