@@ -265,7 +265,7 @@ test("long texts: a prompt that can be opened, answers that scroll together, a c
     { id: "huge", prompt: "short", answer1: lines(20_000, "line"), answer2: lines(20_000, "row") },
   ]);
   const page = await server.open(browser, "Ada");
-  expect(await page.locator(".label-message").allInnerTexts()).toEqual(["Prompt\nturn 8"]);
+  expect(await page.locator(".label-message").allInnerTexts()).toEqual(["User\nturn 8"]);
   await page.getByRole("button", { name: "Show all: 8 earlier messages" }).click();
   expect(await page.locator(".label-message").count()).toBe(9);
   const places = (): Promise<number[]> =>

@@ -1,5 +1,5 @@
 /** One task on the screen, and the keys. */
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { LabelMode } from "../../../../src/server/ui/label-protocol.ts";
 import { ActionToast } from "./action-toast.tsx";
 import { AnswerPane } from "./answer-pane.tsx";
@@ -125,7 +125,8 @@ export function LabelingView({ session, outbox, screen, onGuidelines, onLeave }:
   };
   const latest = useRef(run);
   latest.current = run;
-  useEffect(() => {
+  // With the task, not after it: a person who is fast presses before an effect would have run.
+  useLayoutEffect(() => {
     const onKeyDown = (event: KeyboardEvent): void => {
       if (event.defaultPrevented || document.querySelector("dialog[open]") !== null) return;
       const action = parseKey(event);
@@ -136,7 +137,7 @@ export function LabelingView({ session, outbox, screen, onGuidelines, onLeave }:
     document.addEventListener("keydown", onKeyDown);
     return () => document.removeEventListener("keydown", onKeyDown);
   }, []);
-  useEffect(() => (stage.current === null ? undefined : syncScroll(stage.current, () => scrollTogether.value)), []);
+  useLayoutEffect(() => (stage.current === null ? undefined : syncScroll(stage.current, () => scrollTogether.value)), []);
   // A new task: at its top, with the focus where no key does anything unexpected.
   useLayoutEffect(() => {
     setDialog(null);
@@ -160,7 +161,7 @@ export function LabelingView({ session, outbox, screen, onGuidelines, onLeave }:
           </div>
         )}
         <PromptCard key={`prompt ${screenKey}`} prompt={task.prompt} />
-        <ViewBar mode={mode} by={diff?.by ?? null} canCompare={task.answers.length === 2} />
+        <ViewBar mode={mode} by={diff?.by ?? null} canCompare={task.answers.length === 2} onKeys={() => setDialog("keys")} />
         {mode === "ranking" && <RankLanes marks={draft.marks} onMark={mark} />}
         <div class={`label-answers is-${String(task.answers.length)}`}>
           {task.answers.map((text, at) => (
@@ -236,7 +237,15 @@ export function LabelingView({ session, outbox, screen, onGuidelines, onLeave }:
   );
 }
 
-function ViewBar({ mode, by, canCompare }: { mode: LabelMode; by: "words" | "lines" | "none" | null; canCompare: boolean }) {
+interface ViewBarProps {
+  readonly mode: LabelMode;
+  /** How the answers are compared; null: they are not. */
+  readonly by: "words" | "lines" | "none" | null;
+  readonly canCompare: boolean;
+  readonly onKeys: () => void;
+}
+
+function ViewBar({ mode, by, canCompare, onKeys }: ViewBarProps) {
   return (
     <div class="label-view-bar" role="group" aria-label="How answers are shown">
       <button
@@ -266,6 +275,9 @@ function ViewBar({ mode, by, canCompare }: { mode: LabelMode; by: "words" | "lin
       {by === "none" && <span class="label-note">These texts are too long to be compared.</span>}
       {mode === "ranking" && <span class="label-note">1 is best; answers with the same place tie.</span>}
       {mode === "rating" && <span class="label-note">Higher is better; what has no mark was not rated.</span>}
+      <button type="button" class="label-toggle label-all-keys" aria-keyshortcuts="?" onClick={onKeys}>
+        All keys <KeyCap keys="?" />
+      </button>
     </div>
   );
 }
