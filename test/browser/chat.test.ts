@@ -113,6 +113,8 @@ test("two models with the same prompt; the preferred answer is a label on disk, 
   await page.getByText("Both answers are the same text.").waitFor();
 
   await page.locator("#sampling-temperature").fill("0.7");
+  await page.locator("#sampling-temperature").press("Enter");
+  expect(await page.getByRole("slider", { name: "Temperature" }).inputValue()).toBe("0.7");
   await choose("tuned", "tuned");
   await page.getByRole("button", { name: "Generate anew" }).click();
   await page.getByText("The conversation goes on from the left answer.").waitFor();

@@ -116,6 +116,7 @@ test("generated now, judged blind, won: names are told after the first label onl
   await dialog.getByLabel("Prompts, one a line").fill("the film is\nthe story of a man\n\nit begins with");
   await dialog.getByText("Sampling").click();
   await dialog.getByRole("spinbutton", { name: "Longest answer" }).fill("12");
+  await dialog.getByRole("spinbutton", { name: "Longest answer" }).blur();
   await dialog.getByRole("checkbox", { name: "tuned" }).check();
   await dialog.getByRole("checkbox", { name: "tiny-reviews (shipped)" }).uncheck();
   await dialog.getByText("3 texts").waitFor();

@@ -111,11 +111,10 @@ function Waiting({ children }: { readonly children: string }) {
   );
 }
 
-function describeFacts({ tokens, seconds, finishReason, seed, isEdited, state, mode }: Answer): string {
+function describeFacts({ tokens, seconds, finishReason, seed, isEdited, state }: Answer): string {
   const speed = tokens !== undefined && seconds !== undefined && seconds > 0 ? `${(tokens / seconds).toFixed(0)} tokens/s` : "";
   const facts = [
     isEdited === true ? "edited" : "",
-    mode === "text" ? "continues the text" : "",
     tokens === undefined ? "" : `${tokens} ${tokens === 1 ? "token" : "tokens"}`,
     speed,
     finishReason === "length" ? "cut at the limit" : "",

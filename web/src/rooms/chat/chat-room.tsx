@@ -194,7 +194,7 @@ export default function ChatRoom({ route }: { readonly route: string }) {
           <Notices details={own} chosen={chosen} continues={continues} names={talking} />
           <Scroller>
             {conversation.value.exchanges.length === 0 ? (
-              <Welcome continues={continues} isReady={ready.length > 0} />
+              <Welcome continues={continues} isReady={ready.length > 0} known={talking} />
             ) : (
               conversation.value.exchanges.map((exchange, i, all) => (
                 <ExchangeView
@@ -342,7 +342,16 @@ function Notices({
   );
 }
 
-function Welcome({ continues, isReady }: { readonly continues: boolean; readonly isReady: boolean }) {
+function Welcome({
+  continues,
+  isReady,
+  known,
+}: {
+  readonly continues: boolean;
+  readonly isReady: boolean;
+  readonly known: readonly ModelEntry[];
+}) {
+  const pair = findBeforeAndAfter(known);
   const starts = continues
     ? ["the film is", "what makes this story work is", "i wanted to like it, but"]
     : ["What is a reward model?", "Write a haiku about rain.", "Explain overfitting to a child."];
@@ -369,9 +378,23 @@ function Welcome({ continues, isReady }: { readonly continues: boolean; readonly
           ))}
         </div>
       )}
-      <p class="chat-note">Models of runs below this folder are in the list: before and after, and every checkpoint.</p>
+      {pair !== undefined && (
+        <p>
+          <button type="button" class="chat-link" onClick={() => chooseModels(pair.map(({ id }) => id))}>
+            Before and after: {pair.map(({ name }) => name).join(" and ")}
+          </button>
+        </p>
+      )}
+      <p class="chat-note">Models of runs below this folder are in the list, and every checkpoint.</p>
     </div>
   );
+}
+
+/** The shipped model, and the newest that a quickstart has made of it. */
+function findBeforeAndAfter(known: readonly ModelEntry[]): readonly [ModelEntry, ModelEntry] | undefined {
+  const before = known.find(({ origin }) => origin === "shipped");
+  const after = known.find(({ origin, name }) => origin === "run" && name.startsWith("quickstart"));
+  return before === undefined || after === undefined ? undefined : [before, after];
 }
 
 function Legend() {

@@ -1,5 +1,6 @@
 /** How answers are drawn. A field shows the model's own value until it is changed. */
 import type { Sampling } from "../../../../src/server/ui/chat-protocol.ts";
+import { NumberField } from "./number-field.tsx";
 import { chooseSampling, chooseSeed, resetSampling, sampling, seed, seedVaries } from "./sampling-store.ts";
 
 interface Field {
@@ -56,14 +57,7 @@ export function SamplingPanel({ own = plain, maxPositions = 1024 }: SamplingPane
       <div class="chat-field">
         <label class="chat-field-head">
           <span>Seed</span>
-          <input
-            class="input chat-number"
-            type="number"
-            min={0}
-            step={1}
-            value={seed.value}
-            onChange={(event) => chooseSeed(Math.max(0, Math.floor(event.currentTarget.valueAsNumber || 0)))}
-          />
+          <NumberField value={seed.value} min={0} max={2 ** 32 - 1} isWhole onChoose={(next) => chooseSeed(next)} />
         </label>
         <label class="chat-check">
           <input type="checkbox" checked={seedVaries.value} onChange={(event) => chooseSeed(seed.value, event.currentTarget.checked)} />
@@ -80,23 +74,21 @@ export function SamplingPanel({ own = plain, maxPositions = 1024 }: SamplingPane
 function Slider({ field, value }: { readonly field: Field; readonly value: number }) {
   const { key, name, hint, min, max, step } = field;
   const choose = (next: number): void => {
-    if (Number.isFinite(next)) chooseSampling({ [key]: Math.max(min, next) });
+    if (Number.isFinite(next)) chooseSampling({ [key]: next });
   };
   const id = `sampling-${key}`;
   return (
     <div class="chat-field">
       <div class="chat-field-head">
         <label for={id}>{name}</label>
-        <input
+        <NumberField
           id={id}
-          class="input chat-number"
-          type="number"
-          min={min}
-          max={key === "topP" || key === "minP" ? max : undefined}
-          step="any"
-          value={Number(value.toFixed(4))}
-          aria-describedby={`${id}-hint`}
-          onChange={(event) => choose(event.currentTarget.valueAsNumber)}
+          value={value}
+          min={key === "topP" ? 0.0001 : key === "repetitionPenalty" ? 0.01 : min}
+          max={["topP", "minP", "maxNewTokens"].includes(key) ? max : key === "temperature" ? 100 : undefined}
+          isWhole={["topK", "maxNewTokens"].includes(key)}
+          describedBy={`${id}-hint`}
+          onChoose={choose}
         />
       </div>
       <input

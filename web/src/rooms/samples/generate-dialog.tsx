@@ -1,12 +1,16 @@
 /** "Generate now": the same prompts through several models. */
 import { useEffect, useState } from "preact/hooks";
+import type { Sampling } from "../../../../src/server/ui/chat-protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
+import { NumberField } from "../chat/number-field.tsx";
 import { SamplingPanel } from "../chat/sampling-panel.tsx";
 import { nextSeed, sampling } from "../chat/sampling-store.ts";
 import { generate, grid, models } from "./samples-store.ts";
 
 const most = { models: 4, prompts: 64 };
+/** Texts in a grid are short by default; what else is not chosen comes from each model's own configuration. */
+const own: Sampling = { maxNewTokens: 64, temperature: 1, topP: 1, topK: 0, minP: 0, repetitionPenalty: 1 };
 
 export function GenerateDialog({ open, onClose }: { readonly open: boolean; readonly onClose: () => void }) {
   const talking = models.value.filter(({ kind }) => kind === "language");
@@ -51,7 +55,13 @@ export function GenerateDialog({ open, onClose }: { readonly open: boolean; read
             disabled={problem !== undefined}
             onClick={() => {
               onClose();
-              void generate({ models: chosen, prompts, n, sampling: { maxNewTokens: 64, ...sampling.value }, seed: nextSeed() });
+              void generate({
+                models: chosen,
+                prompts,
+                n,
+                sampling: { maxNewTokens: own.maxNewTokens, ...sampling.value },
+                seed: nextSeed(),
+              });
             }}
           >
             Generate
@@ -80,19 +90,12 @@ export function GenerateDialog({ open, onClose }: { readonly open: boolean; read
           </label>
           <label class="field samples-n">
             <span>Texts of each prompt</span>
-            <input
-              class="input"
-              type="number"
-              min={1}
-              max={8}
-              value={n}
-              onChange={(event) => setN(Math.min(8, Math.max(1, Math.floor(event.currentTarget.valueAsNumber || 1))))}
-            />
+            <NumberField value={n} min={1} max={8} isWhole onChoose={setN} />
           </label>
         </div>
         <details class="samples-details">
           <summary>Sampling</summary>
-          <SamplingPanel own={undefined} maxPositions={undefined} />
+          <SamplingPanel own={own} maxPositions={undefined} />
         </details>
       </div>
     </Dialog>
