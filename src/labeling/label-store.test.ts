@@ -34,7 +34,7 @@ const makeRow = (comment: string, id: string = randomUUID()): LabelRow => ({
 test("what was said to be saved is there, whatever byte the crash comes at", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.array(fc.array(fc.string({ maxLength: 30 }), { minLength: 1, maxLength: 3 }), { maxLength: 6 }),
+      fc.array(fc.array(fc.string({ maxLength: 30 }), { minLength: 1, maxLength: 3 }), { minLength: 1, maxLength: 6 }),
       fc.nat(),
       async (batches, cut) => {
         const path = freshPath();
