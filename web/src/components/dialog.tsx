@@ -24,7 +24,12 @@ export function Dialog({
   useEffect(() => {
     if (!open) return undefined;
     const before = document.activeElement;
-    if (ref.current?.open === false) ref.current.showModal();
+    const dialog = ref.current;
+    if (dialog?.open === false) {
+      dialog.showModal();
+      // What there is to fill in; otherwise the window itself, and not the button that closes it.
+      (dialog.querySelector<HTMLElement>("[autofocus], input, textarea, select") ?? dialog).focus();
+    }
     // The element goes away with its window, and the browser would forget where the focus was.
     return () => {
       if (before instanceof HTMLElement && before.isConnected) before.focus();
@@ -34,6 +39,7 @@ export function Dialog({
   return (
     <dialog
       ref={ref}
+      tabIndex={-1}
       class={wide ? "dialog dialog-wide" : "dialog"}
       aria-labelledby={id}
       onClose={onClose}
