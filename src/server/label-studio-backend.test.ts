@@ -128,6 +128,8 @@ describe("the backend", () => {
       value: { selected: "right" },
     });
     expect(scored[0][0].prompt).toEqual([{ role: "user", content: "Q" }]);
+    const mirrored = await predict(open(), [task("x", "xyz")], own.replace('"a,b"', '"b,a"'));
+    expect((mirrored.body["results"] as { result: object[] }[])[0].result[0]).toMatchObject({ value: { selected: "left" } });
     const items = ["aa", "a", "aaa"].map((text, i) => ({ id: `i${i}`, body: text }));
     const ranked = await predict(open(), [{ id: 1, data: { prompt: "Q", items } }], renderStudioConfig("ranking"));
     expect((ranked.body["results"] as { result: object[] }[])[0]).toMatchObject({

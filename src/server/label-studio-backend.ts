@@ -83,7 +83,7 @@ export function createStudioBackend(options: StudioBackendOptions): Hono {
     if (typeof config !== "string")
       throw new ProtocolError(400, "expected label_config: the project's configuration", { code: "invalid_request" });
     const control = readStudioControl(config);
-    const questions = listStudioQuestions(tasks as unknown[], model.hasChatTemplate);
+    const questions = listStudioQuestions(tasks as unknown[], model.hasChatTemplate, control);
     // One at a time: each wants the whole machine.
     const turn = queue.then(() => scoreQuestions(questions, context.req.raw.signal));
     queue = turn.catch(() => undefined);

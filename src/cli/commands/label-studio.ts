@@ -2,7 +2,7 @@
 
 import { UsageError } from "../../internal/errors.ts";
 import type { LabelMode, StudioClient, StudioSummary } from "../../labeling/index.ts";
-import { createCommandline, numberArgument, parseCommandline, type Commandline } from "../arguments.ts";
+import { addRepeatedOption, createCommandline, numberArgument, parseCommandline, type Commandline } from "../arguments.ts";
 import type { CommandIO } from "../output.ts";
 
 type Subcommand = { summary: string; run(args: string[], io: CommandIO): Promise<void> };
@@ -256,15 +256,15 @@ async function pull(args: string[], io: CommandIO): Promise<void> {
 function describeLabels(summary: StudioSummary, files: { pairs: string; labels: string }): string[] {
   const { labels, tasks, labelled, annotators, pairs, ties, both_bad, skips, empty } = summary;
   const rest = [
-    [ties, "ties"],
+    [ties, ties === 1 ? "tie" : "ties"],
     [both_bad, "both bad"],
     [skips, "skipped"],
     [empty, "empty or contradictory"],
   ] as const;
   const listed = rest.flatMap(([count, name]) => (count > 0 ? [`${count} ${name}`] : []));
   return [
-    `${labels} labels of ${annotators} ${annotators === 1 ? "person" : "people"} on ${labelled} of ${tasks} tasks${listed.length === 0 ? "" : ` (${listed.join(", ")})`}: ${files.labels}`,
-    `${pairs} pairs: ${files.pairs}${pairs === 0 ? "" : `; next: spar reward --model_name_or_path MODEL --dataset_name ${quote(files.pairs)} --output_dir runs/reward`}`,
+    `${labels} ${labels === 1 ? "label" : "labels"} of ${annotators} ${annotators === 1 ? "person" : "people"} on ${labelled} of ${tasks} tasks${listed.length === 0 ? "" : ` (${listed.join(", ")})`}: ${files.labels}`,
+    `${pairs} ${pairs === 1 ? "pair" : "pairs"}: ${files.pairs}${pairs === 0 ? "" : `; next: spar reward --model_name_or_path MODEL --dataset_name ${quote(files.pairs)} --output_dir runs/reward`}`,
   ];
 }
 
@@ -348,9 +348,13 @@ async function serveBackend(args: string[], io: CommandIO): Promise<void> {
   commandline
     .requiredOption("--model <model>", "a reward model: a folder or a hub id")
     .option("--port <n>", "port to listen on; 0: any free one", whole("--port", 0, 65535), 9090)
-    .option("--host <address>", "address to listen on; other than this machine's own needs SPAR_BACKEND_AUTH", "127.0.0.1")
-    .option("--allow-host <name...>", "further host names that requests may be addressed to, such as host.docker.internal", [])
-    .option("--batch-size <n>", "answers computed at the same time", whole("--batch-size", 1, 256), 16);
+    .option("--host <address>", "address to listen on; other than this machine's own needs SPAR_BACKEND_AUTH", "127.0.0.1");
+  addRepeatedOption(
+    commandline,
+    "--allow-host <name>",
+    "a further host name that requests may be addressed to, such as host.docker.internal",
+  );
+  commandline.option("--batch-size <n>", "answers computed at the same time", whole("--batch-size", 1, 256), 16);
   if (!parseCommandline(commandline, args)) return;
   const options = commandline.opts<{ model: string; port: number; host: string; allowHost: string[]; batchSize: number }>();
   const auth = process.env["SPAR_BACKEND_AUTH"] ?? "";

@@ -78,7 +78,13 @@ function readResults(column: string, value: unknown): Row[] | undefined {
     const text = typeof value === "string" ? [value] : Array.isArray(value) ? value : [];
     return [{ type: "textarea", from_name: column, to_name: "prompt", value: { text } }];
   }
-  if (column !== "prompt" && !/[12]$/.test(column) && typeof value === "string" && parseVerdict(value) !== undefined)
+  // Only names that sound like one: a column of the data may hold such a word, too.
+  if (
+    /verdict|tie|choice|prefer|compar|pairwise|equal|better/i.test(column) &&
+    !/[12]$/.test(column) &&
+    typeof value === "string" &&
+    parseVerdict(value) !== undefined
+  )
     return [{ type: "choices", from_name: column, to_name: "prompt", value: { choices: [value] } }];
   return undefined;
 }

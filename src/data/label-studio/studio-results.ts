@@ -7,6 +7,8 @@ import { isRow, type Row } from "../row.ts";
 export interface SideNames {
   readonly left: readonly string[];
   readonly right: readonly string[];
+  /** Columns of the data that are on the left and on the right, where the configuration says so. */
+  readonly columns?: readonly [left: string, right: string] | undefined;
 }
 
 export interface StudioVerdict {

@@ -2,7 +2,7 @@
 
 import { createHash } from "node:crypto";
 import type { Content, Message } from "../formats/example.ts";
-import { readText, RowProblem } from "../formats/read-values.ts";
+import { readOptionalText, readText, RowProblem } from "../formats/read-values.ts";
 import type { LabelCandidate, LabelRow } from "../labels/label-row.ts";
 import { isRow, type Row } from "../row.ts";
 import { listAnnotations, readStudioResults, type SideNames, type StudioVerdict } from "./studio-results.ts";
@@ -43,7 +43,7 @@ export interface ReadStudioOptions {
 export function readStudioTask(row: Row, { sides, ratingMax }: ReadStudioOptions = {}): StudioTask {
   const data = readStudioData(row);
   const meta = isRow(row["meta"]) ? row["meta"] : {};
-  const shown = listShownAnswers(data);
+  const shown = listShownAnswers(data, sides);
   const order = readOrder(meta, shown.answers.length);
   const models = Array.isArray(meta["models"]) ? (meta["models"] as unknown[]) : [];
   const candidates: LabelCandidate[] = shown.answers.map(() => ({ text: "" }));
@@ -52,17 +52,18 @@ export function readStudioTask(row: Row, { sides, ratingMax }: ReadStudioOptions
     candidates[candidate] = { text: shown.answers[position], ...(typeof model === "string" ? { model } : {}) };
   }
   const id = nameTask(row, data, meta);
-  const prompt: Content = isConversation(meta["prompt"]) ? meta["prompt"] : readText(data, "prompt");
+  const prompt: Content = isConversation(meta["prompt"]) ? meta["prompt"] : readOptionalText(data, "prompt");
   const annotations = listAnnotations(row);
   if (annotations === undefined) throw new RowProblem("expected a list of annotations");
   const names: SideNames = {
-    left: [...(sides?.left ?? []), ...shown.names.slice(0, 1)],
-    right: [...(sides?.right ?? []), ...shown.names.slice(1, 2)],
+    left: [...(sides?.left ?? []), ...shown.names.slice(shown.isReversed ? 1 : 0).slice(0, 1)],
+    right: [...(sides?.right ?? []), ...shown.names.slice(shown.isReversed ? 0 : 1).slice(0, 1)],
   };
   const max = typeof meta["rating_max"] === "number" ? meta["rating_max"] : ratingMax;
   const labels = annotations.map((annotation) => {
     if (!isRow(annotation)) throw new RowProblem("expected annotations of the form {was_cancelled, result}");
-    const said = readVerdict(annotation, names);
+    const verdict = readVerdict(annotation, names);
+    const said = shown.isReversed ? { ...verdict, choice: mirrorChoice(verdict.choice) } : verdict;
     return {
       ...nameLabel(row, annotation),
       task: id,
@@ -89,7 +90,7 @@ export function readStudioTask(row: Row, { sides, ratingMax }: ReadStudioOptions
 /** Whether the row is a task of Label Studio with something to compare. */
 export function isStudioTask(row: Row): boolean {
   const { data } = row;
-  if (!isRow(data) || typeof data["prompt"] !== "string" || listAnnotations(row) === undefined) return false;
+  if (!isRow(data) || !["string", "undefined"].includes(typeof data["prompt"]) || listAnnotations(row) === undefined) return false;
   return findAnswerColumns(data) !== undefined || findItems(data) !== undefined;
 }
 
@@ -120,15 +121,30 @@ interface ShownAnswers {
   readonly answers: readonly string[];
   /** What results call them: columns of the data, or ids of items. */
   readonly names: readonly string[];
+  /** What Label Studio calls left is the second of these. */
+  readonly isReversed: boolean;
 }
 
-function listShownAnswers(data: Row): ShownAnswers {
+function listShownAnswers(data: Row, sides: SideNames | undefined): ShownAnswers {
   const items = findItems(data);
   if (items !== undefined)
-    return { answers: items.map((item) => readText(item, "body")), names: items.map((item, i) => String(item["id"] ?? i)) };
-  const columns = findAnswerColumns(data);
+    return {
+      answers: items.map((item) => readText(item, "body")),
+      names: items.map((item, i) => String(item["id"] ?? i)),
+      isReversed: false,
+    };
+  const usual = findAnswerColumns(data);
+  const configured = sides?.columns?.every((column) => typeof data[column] === "string") === true ? sides.columns : undefined;
+  const isReversed = usual !== undefined && configured !== undefined && configured[0] === usual[1] && configured[1] === usual[0];
+  // In the order of their names, which is that of the shuffle, whichever of them the configuration puts on the left.
+  const columns = isReversed ? usual : (configured ?? usual);
   if (columns === undefined) throw new RowProblem("expected two answers (answer1, answer2) in data");
-  return { answers: columns.map((column) => readText(data, column)), names: columns };
+  return { answers: columns.map((column) => readText(data, column)), names: columns, isReversed };
+}
+
+function mirrorChoice(choice: StudioVerdict["choice"]): StudioVerdict["choice"] {
+  if (choice === "left") return "right";
+  return choice === "right" ? "left" : choice;
 }
 
 function readOrder(meta: Row, count: number): number[] {

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type FakeStudio, type FakeTask, pairwise, startFakeStudio, verdict } from "../../../test/fixtures/fake-label-studio.ts";
 import { nameLabelFiles, pullProject, readStudioStatus, type LabelFiles } from "./pull-project.ts";
 import { createStudioClient, type StudioClient } from "./studio-client.ts";
+import { readStudioLabels } from "./studio-labels.ts";
 import { renderStudioConfig } from "./studio-config.ts";
 import { saveStudioDataset } from "./studio-dataset.ts";
 
@@ -141,6 +142,7 @@ describe("pullProject", () => {
     fake.annotate(tasks[4], { result: [pairwise("middle", "pw")] });
     const image = fake.addTask(1, { image: "x.png" });
     const { problems } = await pull();
+    expect(problems).toHaveLength(2);
     expect(chosen()).toEqual([
       ["p0", "a0"],
       ["p1", "b1"],
@@ -158,6 +160,35 @@ describe("pullProject", () => {
     );
     expect(sides).toEqual(["left", "right", "right"]);
   });
+});
+
+it("left is what the configuration puts there, whatever its columns are called", async () => {
+  const text = (name: string, column: string): string => `<Text name="${name}" value="$${column}"/>`;
+  fake.projects[0]["label_config"] =
+    `<View>${text("one", "answer1")}${text("two", "answer2")}<Pairwise name="pw" toName="two,one"/></View>`;
+  fake.annotate(tasks[0], { result: [pairwise("left", "pw")] });
+  fake.annotate(tasks[1], { result: [pairwise("one", "pw")] });
+  await pull();
+  // p1 is swapped: its column answer1 holds the row's second answer.
+  expect(read(files.labels).map(({ task, choice }) => [task, choice])).toEqual([
+    ["p0", "b"],
+    ["p1", "b"],
+  ]);
+  expect(chosen()).toEqual([
+    ["p0", "b0"],
+    ["p1", "a1"],
+  ]);
+  const path = join(folder, "data.jsonl");
+  await saveStudioDataset(client, "answers", path);
+  const settled = read(path).map((row) => readStudioLabels([row]).pairs[0]?.chosen);
+  expect(settled).toEqual(["b0", "a1"]);
+  const other = fake.addProject("own columns", `<View>${text("l", "good")}${text("r", "bad")}<Pairwise name="pw" toName="l,r"/></View>`);
+  fake.annotate(fake.addTask(other, { good: "g", bad: "b" }), { result: [pairwise("right", "pw")] });
+  const own = nameLabelFiles(join(folder, "own", "pairs.jsonl"));
+  await pullProject(client, { project: "own columns", files: own });
+  expect(read(own.pairs)).toMatchObject([{ prompt: "", chosen: "b", rejected: "g" }]);
+  await saveStudioDataset(client, "own columns", path);
+  expect(read(path)).toMatchObject([{ data: { answer1: "g", answer2: "b" } }]);
 });
 
 it("readStudioStatus counts, and names projects that are not there", async () => {

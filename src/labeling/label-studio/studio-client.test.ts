@@ -70,6 +70,14 @@ describe("createStudioClient", () => {
     await expect(ask(open())).rejects.toMatchObject({ code: "label-studio/not-label-studio" });
   });
 
+  it("follows nobody elsewhere", async () => {
+    fake.fate = () => 302;
+    await expect(ask(open())).rejects.toMatchObject({
+      code: "label-studio/url",
+      message: expect.stringContaining("sends requests elsewhere") as string,
+    });
+  });
+
   it("ends at a signal", async () => {
     const stop = new AbortController();
     fake.fate = () => 503;

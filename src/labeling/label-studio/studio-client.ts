@@ -64,13 +64,17 @@ export function createStudioClient(options: StudioClientOptions): StudioClient {
     try {
       const response = await fetch(`${url}${path}`, {
         method,
+        // A POST that is sent elsewhere would become a GET there, without its token.
+        redirect: "manual",
         headers: { accept: "application/json", ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers },
         signal: signal === undefined ? limit : AbortSignal.any([signal, limit]),
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       });
       const text = await response.text();
+      if (response.status >= 300 && response.status < 400) throw moved(url, response.headers.get("location"));
       return { kind: "answer", status: response.status, body: parseBody(text), retryAfter: readRetryAfter(response.headers) };
     } catch (cause) {
+      if (cause instanceof SparError) throw cause;
       if (signal?.aborted === true) throw new InterruptedError("stopped while talking with Label Studio");
       if (limit.aborted) return { kind: "lost", reason: `no answer within ${timeout} s`, cause };
       const because = (cause as Error).cause;
@@ -166,6 +170,12 @@ function readRetryAfter(headers: Headers): number | undefined {
   if (value === null) return undefined;
   const seconds = /^\s*\d+(\.\d+)?\s*$/.test(value) ? Number(value) : (Date.parse(value) - Date.now()) / 1000;
   return Number.isFinite(seconds) ? Math.max(0, seconds) : undefined;
+}
+
+function moved(url: string, location: string | null): SparError {
+  return new SparError("label-studio/url", `${url} sends requests elsewhere${location === null ? "" : `, to ${location}`}`, {
+    hint: "Give the address of Label Studio itself: https:// where it has that, without a path like /projects.",
+  });
 }
 
 function unreachable(url: string, purpose: string, { reason, cause }: { reason: string; cause: unknown }): SparError {

@@ -73,7 +73,8 @@ export function renderStudioConfig(mode: LabelMode, { ratingMax = 5 }: StudioCon
 
 /**
  * Names that `value.selected` may hold: `left` and `right`, as every Label Studio writes them (1.23.2's Pairwise knows no other values);
- * those of `leftChoiceValue` and `rightChoiceValue`, which some configurations set; and the names of the two objects.
+ * those of `leftChoiceValue` and `rightChoiceValue`, which some configurations set; and the names of the two objects. Left is the first object
+ * of `toName`, whichever column of the data it shows.
  */
 export function readSideNames(config: string | undefined): SideNames {
   const tag = config === undefined ? undefined : /<Pairwise\b([^>]*)>/i.exec(config)?.[1];
@@ -86,10 +87,22 @@ export function readSideNames(config: string | undefined): SideNames {
   const names = (side: string, own: string | undefined, object: string | undefined): string[] => [
     ...new Set([side, own, object].filter((name): name is string => name !== undefined && name !== "")),
   ];
+  const [left, right] = [findShownColumn(config, objects[0]), findShownColumn(config, objects[1])];
   return {
     left: names("left", attribute("leftChoiceValue"), objects[0]),
     right: names("right", attribute("rightChoiceValue"), objects[1]),
+    ...(left === undefined || right === undefined ? {} : { columns: [left, right] }),
   };
+}
+
+/** The column of the data that the object of that name shows: `answer1` of `<Text name="a" value="$answer1"/>`. */
+function findShownColumn(config: string | undefined, object: string | undefined): string | undefined {
+  for (const [, attributes = ""] of config?.matchAll(/<\w+\b([^>]*)>/g) ?? []) {
+    if (object === undefined || /\bname\s*=\s*["']([^"']*)["']/.exec(attributes)?.[1] !== object) continue;
+    const column = /\bvalue\s*=\s*["']\$([A-Za-z_]\w*)["']/.exec(attributes)?.[1];
+    if (column !== undefined) return column;
+  }
+  return undefined;
 }
 
 /** Undefined where the configuration has none of the three controls. */

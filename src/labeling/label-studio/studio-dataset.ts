@@ -41,19 +41,32 @@ export async function saveStudioDataset(client: StudioClient, name: string, path
   return { project, tasks: rows.length, labelled: labelled.length };
 }
 
-/** What only the project's configuration says goes into the task: names of sides, and the largest rating. */
+/** What only the project's configuration says goes into the task: names of sides, their columns, and the largest rating. */
 function settleTask(task: Row, sides: SideNames, ratingMax: number | undefined): Row {
   const meta = isRow(task["meta"]) ? task["meta"] : {};
+  const data = isRow(task["data"]) ? task["data"] : {};
+  const [left, right] = sides.columns ?? [];
+  const isReversed = left === "answer2" && right === "answer1";
+  const isNamedOtherwise =
+    !isReversed && left !== undefined && right !== undefined && typeof data[left] === "string" && typeof data[right] === "string";
   const annotations = (task["annotations"] as readonly Row[]).map((annotation) => ({
     ...annotation,
-    result: (Array.isArray(annotation["result"]) ? (annotation["result"] as unknown[]) : []).map((result) => settleResult(result, sides)),
+    result: (Array.isArray(annotation["result"]) ? (annotation["result"] as unknown[]) : []).map((result) =>
+      settleResult(result, sides, isReversed),
+    ),
   }));
-  return { ...task, meta: ratingMax === undefined || "rating_max" in meta ? meta : { ...meta, rating_max: ratingMax }, annotations };
+  return {
+    ...task,
+    data: isNamedOtherwise ? { ...data, answer1: data[left], answer2: data[right] } : data,
+    meta: ratingMax === undefined || "rating_max" in meta ? meta : { ...meta, rating_max: ratingMax },
+    annotations,
+  };
 }
 
-function settleResult(result: unknown, { left, right }: SideNames): unknown {
+function settleResult(result: unknown, { left, right }: SideNames, isReversed: boolean): unknown {
   if (!isRow(result) || result["type"] !== "pairwise" || !isRow(result["value"])) return result;
   const { selected } = result["value"];
-  const side = left.includes(String(selected)) ? "left" : right.includes(String(selected)) ? "right" : selected;
+  const [first, second] = isReversed ? ["right", "left"] : ["left", "right"];
+  const side = left.includes(String(selected)) ? first : right.includes(String(selected)) ? second : selected;
   return { ...result, value: { ...result["value"], selected: side } };
 }
