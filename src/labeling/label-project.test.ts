@@ -45,6 +45,7 @@ const quick: LabelStoreOptions = {
       datasync: async () => {},
       truncate: (length) => file.truncate(length),
       readFile: file.readFile.bind(file),
+      stat: file.stat.bind(file),
       close: () => file.close(),
     } as LabelFile;
   },

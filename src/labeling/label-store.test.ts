@@ -136,6 +136,26 @@ test("a write that fails saves nothing of its group, harms nothing before or aft
   );
 });
 
+test("a file that somebody deletes or replaces saves nothing any more, and says so", async () => {
+  const path = freshPath();
+  const store = await openLabelStore(path);
+  await store.append([makeRow("kept")]);
+  rmSync(path);
+  writeFileSync(path, "theirs");
+  for (let i = 0; i < 2; i++) {
+    const failure: unknown = await store.append([makeRow("gone")]).catch((error: unknown) => error);
+    expect(failure).toMatchObject({ code: "labeling/not-saved", message: expect.stringContaining("deleted or replaced") as string });
+  }
+  await store.close();
+  expect(readFileSync(path, "utf8")).toBe("theirs");
+  const empty = freshPath();
+  const untouched = await openLabelStore(empty);
+  rmSync(empty);
+  writeFileSync(empty, "");
+  await untouched.close();
+  expect(readFileSync(empty, "utf8")).toBe("");
+});
+
 test("a second holder is refused, by name, until the first lets go", async () => {
   const path = freshPath();
   const store = await openLabelStore(path);
@@ -186,6 +206,7 @@ function wrap(file: LabelFile, over: Partial<LabelFile>): LabelFile {
     datasync: () => file.datasync(),
     truncate: (length) => file.truncate(length),
     readFile: file.readFile.bind(file),
+    stat: file.stat.bind(file),
     close: () => file.close(),
     ...over,
   } as LabelFile;

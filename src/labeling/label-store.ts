@@ -3,7 +3,7 @@
  * the rows are on disk, and not before; rows that wait at the same time share one sync.
  */
 
-import { type FileHandle, mkdir, open, rm } from "node:fs/promises";
+import { type FileHandle, mkdir, open, rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { type LabelRow, parseLabelRow, type Row } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
@@ -27,7 +27,7 @@ export interface LabelStoreOptions {
 }
 
 /** What the store asks of a file. */
-export type LabelFile = Pick<FileHandle, "appendFile" | "datasync" | "truncate" | "readFile" | "close">;
+export type LabelFile = Pick<FileHandle, "appendFile" | "datasync" | "truncate" | "readFile" | "stat" | "close">;
 
 type Waiting = { readonly bytes: Buffer; resolve(): void; reject(error: unknown): void };
 
@@ -89,6 +89,7 @@ function createStore(
         const bytes = Buffer.concat(group.map((item) => item.bytes));
         await file.appendFile(bytes);
         await file.datasync();
+        if ((await file.stat()).nlink === 0) throw (broken = new Error("the file was deleted or replaced while it was written to"));
         length += bytes.length;
         for (const { resolve } of group) resolve();
       } catch (cause) {
@@ -126,9 +127,11 @@ function createStore(
       if (isClosed) return;
       isClosed = true;
       await writing;
+      const own = await file.stat();
       await file.close();
-      // Nobody labelled anything: no file that says so.
-      if (length === 0) await rm(path, { force: true }).catch(() => {});
+      // Nobody labelled anything: no file that says so. Unless somebody has put another one there.
+      const there = await stat(path).catch(() => undefined);
+      if (own.size === 0 && there?.ino === own.ino) await rm(path, { force: true }).catch(() => {});
       release();
     },
   };

@@ -183,6 +183,7 @@ async function measureMargins(spec: string, tasks: readonly LabelTask[], io: Com
   try {
     const judge = await createJudge(`reward:${spec}`, { backend, resolveModel: (name) => resolveModelFolder(name, io) });
     try {
+      io.note(`asking ${spec} how sure it is of ${tasks.length.toLocaleString("en")} tasks`);
       const requests = tasks.flatMap(({ prompt, candidates }) => candidates.map(({ text }) => ({ prompt, answer: text })));
       const grades = await judge.grade(requests, {
         onProgress(done, total) {
