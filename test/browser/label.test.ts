@@ -26,15 +26,28 @@ test("each key stores a choice of its own, and typing stores none", async () => 
   server = await startLabelServer(makePairs(20));
   const page = await server.open(browser, "Ada");
   expect(await page.locator(".label-figures strong").innerText()).toBe("0 of 20");
-  for (const key of ["1", "ArrowLeft", "2", "ArrowRight", "3", "ArrowUp", "=", "0", "ArrowDown"]) await page.keyboard.press(key);
-  await page.keyboard.press("Shift+1");
-  await page.keyboard.press("Shift+2");
-  await page.keyboard.press("s");
-  await page.keyboard.press("2");
-  await page.keyboard.press("Space");
-  await page.keyboard.press("Space");
-  await page.keyboard.press("f");
-  await page.keyboard.press("1");
+  const keys = [
+    "1",
+    "ArrowLeft",
+    "2",
+    "ArrowRight",
+    "3",
+    "ArrowUp",
+    "=",
+    "0",
+    "ArrowDown",
+    "Shift+1",
+    "Shift+2",
+    "s 2",
+    "Space Space",
+    "f 1",
+  ];
+  for (const [at, pressed] of keys.entries()) {
+    // A machine presses faster than tasks come; people do not.
+    await page.locator(".label-prompt-body", { hasText: `Question ${String(at)}:` }).waitFor();
+    for (const key of pressed.split(" ")) await page.keyboard.press(key);
+  }
+  await page.locator(".label-prompt-body", { hasText: `Question ${String(keys.length)}:` }).waitFor();
   await page.getByRole("button", { name: "clearly" }).click();
   await page.getByRole("button", { name: "more correct" }).click();
   await page.keyboard.press("c");

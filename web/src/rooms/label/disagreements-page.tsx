@@ -1,29 +1,18 @@
 /** Tasks on which people differ: who said what, side by side, and a decision under one's own name. */
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Disagreement } from "../../../../src/server/ui/label-protocol.ts";
 import { Button } from "../../components/button.tsx";
-import { showError } from "../../components/toast.tsx";
 import { AnswerPane } from "./answer-pane.tsx";
 import { describeLabel } from "./draft.ts";
 import { snippetOf } from "./history-page.tsx";
 import { labelApi } from "./label-api.ts";
 import type { LabelSession } from "./label-session.ts";
 import { PromptCard } from "./prompt-card.tsx";
+import { useFresh } from "./use-fresh.ts";
 
 export function DisagreementsPage({ session }: { session: LabelSession }) {
-  const [rows, setRows] = useState<readonly Disagreement[] | null>(null);
   const [openTask, setOpenTask] = useState<string | null>(null);
-  const { id } = session.project;
-  const changes = session.changes.value;
-  useEffect(() => {
-    let isCurrent = true;
-    labelApi.disagreements(id).then((answer) => {
-      if (isCurrent) setRows(answer);
-    }, showError);
-    return () => {
-      isCurrent = false;
-    };
-  }, [id, changes]);
+  const rows = useFresh(() => labelApi.disagreements(session.project.id), session.changes.value);
   if (rows === null) return <p class="label-note label-page">Looking…</p>;
   return (
     <div class="label-page">

@@ -1,20 +1,16 @@
 /** No task is left for this person: what came out, and what to do with it. */
-import { useEffect, useState } from "preact/hooks";
-import type { Statistics } from "../../../../src/server/ui/label-protocol.ts";
 import { Command } from "../../components/command.tsx";
 import { Icon } from "../../components/icon.tsx";
 import { labelApi } from "./label-api.ts";
 import type { LabelSession } from "./label-session.ts";
+import { useFresh } from "./use-fresh.ts";
 
 export function DonePage({ session }: { session: LabelSession }) {
-  const [statistics, setStatistics] = useState<Statistics | null>(null);
   const { id } = session.project;
   const progress = session.progress.value;
   const left = progress.annotators[session.annotator]?.left ?? 0;
   const isTeamDone = progress.given >= progress.wanted;
-  useEffect(() => {
-    labelApi.statistics(id).then(setStatistics, () => undefined);
-  }, [id, session.changes.value]);
+  const statistics = useFresh(() => labelApi.statistics(id), session.changes.value);
   return (
     <div class="label-page label-done">
       <span class="empty-icon">

@@ -5,11 +5,13 @@ const tabKey = "spar.label.tab";
 
 export const maxNameLength = 64;
 
+/** The tab's own name before the browser's: two people at one machine may have a tab each. Empty: not known. */
 export function loadAnnotator(): string {
-  return readItem("localStorage", nameKey) ?? "";
+  return readItem("sessionStorage", nameKey) ?? readItem("localStorage", nameKey) ?? "";
 }
 
 export function saveAnnotator(name: string): void {
+  writeItem("sessionStorage", nameKey, name);
   writeItem("localStorage", nameKey, name);
 }
 

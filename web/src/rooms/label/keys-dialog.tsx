@@ -4,7 +4,7 @@ import { Modal } from "./modal.tsx";
 
 export function KeysDialog({ onClose }: { onClose: () => void }) {
   return (
-    <Modal title="Keys" isWide onClose={onClose} onKeyDown={(event) => event.key === "?" && onClose()}>
+    <Modal title="Keys" isWide startsOnText onClose={onClose} onKeyDown={(event) => event.key === "?" && onClose()}>
       <div class="sheet label-sheet">
         {keySheet.map(({ title, rows }) => (
           <section key={title}>

@@ -26,6 +26,9 @@ export interface LabelApi {
   saveGuidelines(id: string, update: GuidelinesUpdate): Promise<Guidelines>;
 }
 
+/** A server that is there answers at once; one that hangs must not hold up the labels behind it. */
+const patience = (): { signal: AbortSignal } => ({ signal: AbortSignal.timeout(20_000) });
+
 /** Below `/api`. */
 const root = "/label/projects";
 const at = (id: string, rest = ""): string => `${root}/${encodeURIComponent(id)}${rest}`;
@@ -33,8 +36,8 @@ const at = (id: string, rest = ""): string => `${root}/${encodeURIComponent(id)}
 export const labelApi: LabelApi = {
   projects: () => api.get(root),
   project: (id) => api.get(at(id)),
-  next: (id, request) => api.post(at(id, "/next"), request),
-  submit: (id, labels) => api.post(at(id, "/labels"), { labels }),
+  next: (id, request) => api.post(at(id, "/next"), request, patience()),
+  submit: (id, labels) => api.post(at(id, "/labels"), { labels }, patience()),
   history: (id, annotator, limit) => api.get(at(id, `/history?annotator=${encodeURIComponent(annotator)}&limit=${String(limit)}`)),
   statistics: (id) => api.get(at(id, "/statistics")),
   disagreements: (id) => api.get(at(id, "/disagreements")),

@@ -15,6 +15,15 @@ import { ProjectList } from "./project-list.tsx";
 import { ProjectRoom } from "./project-room.tsx";
 import "./label.css";
 
+/** What somebody has typed into the address may be no encoded text at all. */
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 export default function LabelRoom({ route }: { route: string }) {
   const [projects, setProjects] = useState<readonly ProjectSummary[] | null>(null);
   const [opened, setOpened] = useState<{ tab: string; outbox: Outbox } | null>(null);
@@ -31,7 +40,7 @@ export default function LabelRoom({ route }: { route: string }) {
       isCurrent = false;
     };
   }, []);
-  const [id = "", page = ""] = route.split("/").map(decodeURIComponent);
+  const [id = "", page = ""] = route.split("/").map(decodePart);
   useEffect(() => {
     if (state !== "here") return;
     // The list is read again where it is looked at: its figures move.
@@ -47,7 +56,14 @@ export default function LabelRoom({ route }: { route: string }) {
 
   if (projects === null) {
     if (problem === null || problem.status === 0) return <Spinner label="Opening the tasks" />;
-    return <EmptyState title="The tasks could not be opened" text={problem.message} hint={problem.hint} />;
+    return (
+      <EmptyState
+        title="The tasks could not be opened"
+        text={problem.message}
+        hint={problem.hint}
+        action={<Button onClick={() => location.reload()}>Try again</Button>}
+      />
+    );
   }
   if (opened === null) return <Spinner label="Opening the tasks" />;
   const project = id === "" && projects.length === 1 ? projects[0].id : id;

@@ -48,6 +48,8 @@ export interface LabelSession {
   setProgress(progress: Progress): void;
   setGuidelinesVersion(version: number): void;
   start(): Promise<void>;
+  /** The server answers again: what could not be got is asked for at once. */
+  resume(): void;
   stop(): void;
 }
 
@@ -123,6 +125,23 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
       },
     };
   };
+  /** Labels that this tab has changed or taken back, whatever an answer that was under way still says. */
+  const gone = new Set<string>();
+  let needsHistory = false;
+  const loadHistory = async (): Promise<void> => {
+    if (!needsHistory) return;
+    needsHistory = false;
+    try {
+      const given = await api.history(project.id, annotator, historyLength);
+      for (const { revises, undoes } of outbox.waitingIn(project.id)) gone.add(revises ?? undoes ?? "");
+      const known = new Set([...gone, ...history.value.map((entry) => entry.label.id)]);
+      const older = given.filter(({ label, state }) => state === "current" && label.undoes === undefined && !known.has(label.id));
+      history.value = [...history.value, ...older];
+    } catch {
+      // Labels that are given now are in it already; the earlier ones come when the server is back.
+      needsHistory = true;
+    }
+  };
   const stopListening = outbox.onAnswer((of, answer) => {
     if (of !== project.id) return;
     changes.value++;
@@ -157,6 +176,7 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
       };
       // In the browser's storage first: whatever happens next, it is not lost.
       outbox.add(project.id, label);
+      if (given !== null) gone.add(given.label.id);
       batch(() => {
         const entry: GivenLabel = { label, task, given: new Date().toISOString(), state: "current" };
         setDraft(draftKey(shown), null);
@@ -176,6 +196,7 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
       const { task, label: old } = target;
       const label: SubmittedLabel = { ...base(task), choice: null, milliseconds: 0, undoes: old.id };
       outbox.add(project.id, label);
+      gone.add(old.id);
       batch(() => {
         history.value = history.value.filter((entry) => entry.label.id !== old.id);
         looking.value = null;
@@ -190,6 +211,7 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
       const own = history.value.find((entry) => isSameTask(entry.task, task));
       const label: SubmittedLabel = { ...base(task), choice, milliseconds, ...(own !== undefined && { revises: own.label.id }) };
       outbox.add(project.id, label);
+      if (own !== undefined) gone.add(own.label.id);
       batch(() => {
         const entry: GivenLabel = { label, task, given: new Date().toISOString(), state: "current" };
         history.value = [entry, ...history.value.filter((old) => old !== own)];
@@ -227,21 +249,13 @@ export function createLabelSession({ project, annotator, tab, api, outbox }: Ses
     async start() {
       // What waits from before goes first: then the server neither hands out those tasks again nor leaves them out of the history.
       await outbox.flush();
-      await Promise.all([
-        api.history(project.id, annotator, historyLength).then(
-          (given) => {
-            const known = new Set(history.value.map((entry) => entry.label.id));
-            const older = given.filter(
-              (entry) => entry.state === "current" && entry.label.undoes === undefined && !known.has(entry.label.id),
-            );
-            history.value = [...history.value, ...older];
-          },
-          // Offline: the history comes with the next visit; labels given now are in it already.
-          () => undefined,
-        ),
-        feed.start(),
-      ]);
+      needsHistory = true;
+      await Promise.all([loadHistory(), feed.start()]);
       watchScreen();
+    },
+    resume() {
+      feed.resume();
+      void loadHistory();
     },
     stop() {
       feed.stop();

@@ -149,7 +149,7 @@ export function LabelingView({ session, outbox, screen, onGuidelines, onLeave }:
 
   return (
     <>
-      <div ref={stage} class={`label-stage is-${mode}`} tabIndex={-1} data-task={task.id}>
+      <div ref={stage} class={`label-stage is-${mode}`} role="group" aria-label="Task" tabIndex={-1} data-task={task.id}>
         {given !== null && (
           <div class="label-looking">
             <span>

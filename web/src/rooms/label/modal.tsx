@@ -7,11 +7,13 @@ export interface ModalProps {
   readonly title: string;
   readonly onClose: () => void;
   readonly isWide?: boolean;
+  /** The focus begins on no button, for dialogs of which keys alone are enough. */
+  readonly startsOnText?: boolean;
   readonly onKeyDown?: (event: KeyboardEvent) => void;
   readonly children: ComponentChildren;
 }
 
-export function Modal({ title, onClose, isWide = false, onKeyDown, children }: ModalProps) {
+export function Modal({ title, onClose, isWide = false, startsOnText = false, onKeyDown, children }: ModalProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
     const element = dialog.current;
@@ -42,7 +44,7 @@ export function Modal({ title, onClose, isWide = false, onKeyDown, children }: M
           <IconButton icon="close" label="Close" tip="left" onClick={onClose} />
         </header>
         {/* It may scroll, and what scrolls must be reached by keys. */}
-        <div class="dialog-content label-dialog" tabIndex={0} role="group" aria-label={title}>
+        <div class="dialog-content label-dialog" autofocus={startsOnText} tabIndex={0} role="group" aria-label={title}>
           {children}
         </div>
       </div>

@@ -3,6 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import type { Guidelines, Progress, Project } from "../../../../src/server/ui/label-protocol.ts";
 import { ApiError } from "../../api.ts";
+import { Button } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { Spinner } from "../../components/spinner.tsx";
 import { connection } from "../../connection.ts";
@@ -63,11 +64,19 @@ export function ProjectRoom(props: ProjectRoomProps) {
     };
   }, [isHere, session === null]);
   useEffect(() => () => session?.stop(), [session]);
+  useEffect(() => {
+    if (isHere) session?.resume();
+  }, [isHere, session]);
   if (session !== null) return <OpenProject {...props} session={session} />;
   return problem === null ? (
     <Spinner label="Opening the project" />
   ) : (
-    <EmptyState title="The project could not be opened" text={problem.message} hint={problem.hint} />
+    <EmptyState
+      title="The project could not be opened"
+      text={problem.message}
+      hint={problem.hint}
+      action={<Button onClick={() => location.reload()}>Try again</Button>}
+    />
   );
 }
 

@@ -18,14 +18,15 @@ export function ReasonDialog({ kind, onPick, onClose }: ReasonDialogProps) {
   const onKeyDown = (event: KeyboardEvent): void => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat) return;
     const reason = /^[1-9]$/.test(event.key) ? reasons.at(Number(event.key) - 1) : undefined;
-    // Space on a button presses it; here too it is the key that has opened this.
-    const isAgain = event.key.toLowerCase() === again || (kind === "skip" && event.key === " ");
+    // Space once more skips without a reason; on a button it presses the button.
+    const isOnButton = event.target instanceof Element && event.target.closest("button") !== null;
+    const isAgain = event.key.toLowerCase() === again || (kind === "skip" && event.key === " " && !isOnButton);
     if (reason === undefined && !isAgain) return;
     event.preventDefault();
     onPick(reason ?? null);
   };
   return (
-    <Modal title={kind === "skip" ? "Why skip it?" : "What is wrong with it?"} onClose={onClose} onKeyDown={onKeyDown}>
+    <Modal title={kind === "skip" ? "Why skip it?" : "What is wrong with it?"} startsOnText onClose={onClose} onKeyDown={onKeyDown}>
       <ul class="label-reasons">
         {reasons.map((reason, at) => (
           <li key={reason}>

@@ -1,9 +1,8 @@
 /** What the labels say together: agreement, choices, and signs that people did not look. */
-import { useEffect, useState } from "preact/hooks";
-import type { Agreement, Bias, LabelMode, Progress, Statistics } from "../../../../src/server/ui/label-protocol.ts";
-import { showError } from "../../components/toast.tsx";
+import type { Agreement, Bias, LabelMode, Progress } from "../../../../src/server/ui/label-protocol.ts";
 import { choiceNames } from "./draft.ts";
 import { labelApi } from "./label-api.ts";
+import { useFresh } from "./use-fresh.ts";
 
 const percent = (share: number | null): string => (share === null ? "–" : `${String(Math.round(share * 100))} %`);
 const fixed = (value: number | null, digits = 2): string => (value === null ? "–" : value.toFixed(digits));
@@ -17,16 +16,7 @@ export interface StatisticsPageProps {
 }
 
 export function StatisticsPage({ project, mode, progress, changes }: StatisticsPageProps) {
-  const [statistics, setStatistics] = useState<Statistics | null>(null);
-  useEffect(() => {
-    let isCurrent = true;
-    labelApi.statistics(project).then((answer) => {
-      if (isCurrent) setStatistics(answer);
-    }, showError);
-    return () => {
-      isCurrent = false;
-    };
-  }, [project, changes]);
+  const statistics = useFresh(() => labelApi.statistics(project), changes);
   if (statistics === null) return <p class="label-note label-page">Counting…</p>;
   const { labels, choices, agreement, bias, pairs } = statistics;
   if (labels === 0)

@@ -20,6 +20,8 @@ export interface TaskFeed {
   putFirst(task: ShownTask): void;
   /** Something has changed on the server: there may be tasks again. */
   lookAgain(): void;
+  /** The server answers again. */
+  resume(): void;
   stop(): void;
 }
 
@@ -98,6 +100,9 @@ export function createTaskFeed({ load, isDone, onProgress }: TaskFeedOptions): T
     },
     lookAgain() {
       if (tasks.value.length === 0 && state.value.kind === "empty") void refill(false);
+    },
+    resume() {
+      if (failures > 0) void refill(true);
     },
     stop() {
       stopped = true;
