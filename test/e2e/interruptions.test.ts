@@ -47,7 +47,7 @@ const argumentsFor = (name: string, ...flags: string[]): string[] => [
 const sft = (name: string, ...flags: string[]): ReturnType<typeof runSpar> => runSpar(argumentsFor(name, ...flags));
 /** What must be the same for the same run: not events (time) and run.json (id, pid), nor the folder's own name. */
 const outcome = (name: string): Map<string, Buffer> =>
-  readTree(place.path(name), { except: /^(events\.jsonl|run\.json|config\.yaml|runs\/)/ });
+  readTree(place.path(name), { except: /^(events\.jsonl|system\.jsonl|run\.json|config\.yaml|runs\/)/ });
 const status = (name: string): unknown => (JSON.parse(readFileSync(place.path(name, "run.json"), "utf8")) as { status: unknown }).status;
 const events = (name: string): string[] =>
   parseRows(readFileSync(place.path(name, "events.jsonl"), "utf8")).map((row) => String(row["code"]));

@@ -60,7 +60,7 @@ test.each(Object.entries(recipes))("%s", async (method, text) => {
   expect(last.code, last.stderr).toBe(0);
   // Not events (time) and run.json (id, pid), nor the folder's own name.
   const outcome = (name: string): ReadonlyMap<string, Buffer> =>
-    readTree(place.path(method, name), { except: /^(events\.jsonl|run\.json|config\.yaml|runs\/)/ });
+    readTree(place.path(method, name), { except: /^(events\.jsonl|system\.jsonl|run\.json|config\.yaml|runs\/)/ });
   expect([...outcome("whole").keys()]).toEqual(expect.arrayContaining(["metrics.jsonl", "model.safetensors"]));
   expect(findDifferences(outcome("whole"), outcome("killed"))).toEqual([]);
 });
