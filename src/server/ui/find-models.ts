@@ -12,12 +12,15 @@ import type { Workspace } from "./workspace.ts";
 export interface FoundModel extends Omit<ModelEntry, "isLoaded"> {
   /** A folder, a .gguf file, or a hub id that is not on this disk yet. */
   readonly path: string;
+  /** Of the files of weights; 0 where they are not on this disk yet. */
+  readonly bytes: number;
 }
 
 export type ModelPlaces = Pick<Workspace, "root" | "runsFolders" | "models">;
 
 const shippedModels = fileURLToPath(new URL("../../../models", import.meta.url));
 const weightFiles = ["model.safetensors", "model.safetensors.index.json"];
+const isShard = /^model-\d+-of-\d+\.safetensors$/;
 /** Deeper than any run lies; a folder full of other things is not walked to its end. */
 const most = { depth: 6, folders: 20_000 };
 
@@ -44,6 +47,13 @@ export async function findModels({ root, runsFolders, models }: ModelPlaces): Pr
   return nameApart([...all.values()]);
 }
 
+/** The model as it is now, without looking for others; undefined where it has gone. */
+export async function refreshModel(model: FoundModel): Promise<FoundModel | undefined> {
+  if (model.modified === null) return model;
+  const now = await describe(model.path, model.name, model.origin === "given" || model.origin === "shipped" ? model.origin : "run");
+  return now?.id === model.id ? now : undefined;
+}
+
 async function findGiven(root: string, model: string): Promise<FoundModel> {
   const path = isAbsolute(model) ? model : resolve(root, model);
   if (await isLocalModel(path).catch(() => false)) {
@@ -61,6 +71,7 @@ async function findGiven(root: string, model: string): Promise<FoundModel> {
     method: null,
     step: null,
     modified: null,
+    bytes: 0,
   };
 }
 
@@ -87,7 +98,7 @@ async function describe(path: string, name: string, origin: ModelOrigin): Promis
   try {
     const real = await realpath(path);
     if (path.endsWith(".gguf")) {
-      const { mtime } = await stat(real);
+      const { mtime, size } = await stat(real);
       return {
         id: hash(real),
         name,
@@ -98,18 +109,13 @@ async function describe(path: string, name: string, origin: ModelOrigin): Promis
         method: null,
         step: null,
         modified: mtime.toISOString(),
+        bytes: size,
       };
     }
     const config = JSON.parse(await readFile(join(real, "config.json"), "utf8")) as RawConfig;
-    const times = await Promise.all(
-      ["config.json", ...weightFiles].map((file) =>
-        stat(join(real, file)).then(
-          ({ mtimeMs }) => mtimeMs,
-          () => 0,
-        ),
-      ),
-    );
-    if (times.slice(1).every((time) => time === 0)) return undefined;
+    const names = (await readdir(real)).filter((name) => name === "config.json" || weightFiles.includes(name) || isShard.test(name));
+    const files = await Promise.all(names.map(async (name) => ({ name, stats: await stat(join(real, name)) })));
+    if (!files.some(({ name }) => weightFiles.includes(name))) return undefined;
     const step = /^checkpoint-(\d+)$/.exec(basename(real));
     const run = readRunRecord(real) ?? (step === null ? undefined : readRunRecord(dirname(real)));
     return {
@@ -121,7 +127,8 @@ async function describe(path: string, name: string, origin: ModelOrigin): Promis
       architecture: typeof config["model_type"] === "string" ? config["model_type"] : "",
       method: run?.method ?? null,
       step: step === null ? null : Number(step[1]),
-      modified: new Date(Math.max(...times)).toISOString(),
+      modified: new Date(Math.max(...files.map(({ stats }) => stats.mtimeMs))).toISOString(),
+      bytes: files.reduce((sum, { name, stats }) => sum + (name.endsWith(".safetensors") ? stats.size : 0), 0),
     };
   } catch {
     return undefined;

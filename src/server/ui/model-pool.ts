@@ -1,4 +1,5 @@
 /** Models that the rooms work with: loaded when they are asked for, and a few kept in memory. */
+import { totalmem } from "node:os";
 import { createLiveGenerator, createScorer, loadSettings, type GenerationSettings, type Scorer } from "../../generation/index.ts";
 import { resolveModel } from "../../hub/index.ts";
 import { countParameters, freeModel, loadModel, type LanguageModel } from "../../models/index.ts";
@@ -6,7 +7,7 @@ import { createCpuBackend, type Backend } from "../../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../../tokenizer/index.ts";
 import { createCompletionService, type CompletionService } from "../completion-service.ts";
 import type { ModelEntry, ModelKind } from "./chat-protocol.ts";
-import { findModels, type FoundModel, type ModelPlaces } from "./find-models.ts";
+import { findModels, refreshModel, type FoundModel, type ModelPlaces } from "./find-models.ts";
 import { RequestError } from "./ui-error.ts";
 
 interface Loaded {
@@ -49,6 +50,8 @@ export interface ModelPool {
 
 interface Slot {
   readonly id: string;
+  /** About what it takes of the memory. */
+  readonly bytes: number;
   /** Of the files that were loaded: a run that goes on writes newer ones. */
   readonly version: string | null;
   users: number;
@@ -64,14 +67,26 @@ interface OpenedModel {
   free(): void;
 }
 
-/** @param places looked through at each call; @param most models in memory */
-export function createModelPool(places: ModelPlaces, { most = 3 }: { readonly most?: number } = {}): ModelPool {
+export interface ModelPoolOptions {
+  /** Models in memory. */
+  readonly most?: number;
+  /** Bytes beyond which one that nobody uses goes before another is loaded; default half of the machine's. */
+  readonly mostBytes?: number;
+}
+
+/** @param places looked through at each `list` */
+export function createModelPool(places: ModelPlaces, { most = 3, mostBytes = totalmem() / 2 }: ModelPoolOptions = {}): ModelPool {
   const slots: Slot[] = [];
+  let found = new Map<string, FoundModel>();
   let backend: Backend | undefined;
   let waiting: (() => void)[] = [];
   let clock = 0;
   let isClosed = false;
 
+  const look = async (): Promise<ReadonlyMap<string, FoundModel>> => {
+    found = new Map((await findModels(places)).map((model) => [model.id, model]));
+    return found;
+  };
   const wake = (): void => {
     const all = waiting;
     waiting = [];
@@ -112,10 +127,12 @@ export function createModelPool(places: ModelPlaces, { most = 3 }: { readonly mo
       }
       const idle = slots.filter(({ users }) => users === 0).sort((a, b) => a.lastUse - b.lastUse);
       if (known !== undefined) await drop(known);
+      else if (idle.length > 0 && estimateBytes(entry) + slots.reduce((sum, { bytes }) => sum + bytes, 0) > mostBytes) await drop(idle[0]);
       else if (slots.length < most) {
         onLoading?.();
         backend ??= createCpuBackend();
-        const slot: Slot = { id: entry.id, version: entry.modified, users: 1, lastUse: 0, loading: load(entry, backend) };
+        const loading = load(entry, backend);
+        const slot: Slot = { id: entry.id, bytes: estimateBytes(entry), version: entry.modified, users: 1, lastUse: 0, loading };
         slots.push(slot);
         return slot;
       } else if (idle.length > 0) await drop(idle[0]);
@@ -129,9 +146,9 @@ export function createModelPool(places: ModelPlaces, { most = 3 }: { readonly mo
     body: (model: TalkingModel | ScoringModel) => Promise<T>,
     options: UseOptions,
   ): Promise<T> => {
-    const entry = (await findModels(places)).find((model) => model.id === id);
-    if (entry === undefined)
-      throw new RequestError(404, "ui/no-model", "there is no such model any more", { hint: "Reload the list of models." });
+    const known = found.get(id);
+    const entry = (known === undefined ? undefined : await refreshModel(known)) ?? (await look()).get(id);
+    if (entry === undefined) throw new RequestError(404, "ui/no-model", "there is no such model any more", { hint: "Reload the page." });
     const slot = await enter(entry, options);
     try {
       const { model } = await slot.loading.catch((error: unknown) => {
@@ -171,6 +188,11 @@ export function createModelPool(places: ModelPlaces, { most = 3 }: { readonly mo
       backend = undefined;
     },
   };
+}
+
+/** Weights are computed with in 32 bits, and most files have 16. */
+function estimateBytes({ bytes }: FoundModel): number {
+  return 2 * bytes;
 }
 
 /** Without the path: pages know models by their ids. */

@@ -15,6 +15,8 @@ export interface LoadedSource {
 export interface SampleSources {
   /** Newest first; those without a text that can be shown are left out. */
   load(): Promise<LoadedSource[]>;
+  /** Only the sources of these columns, as they are now. */
+  loadColumns(ids: readonly string[]): Promise<LoadedSource[]>;
   /** One file, or undefined where there is nothing in it. */
   loadFile(path: string, kind: SourceKind): Promise<LoadedSource | undefined>;
 }
@@ -23,7 +25,9 @@ export interface SampleSources {
 export const generatedFolder = "samples";
 
 /** Of a larger file its end is read: a run's newest samples. */
-const mostBytes = 64 * 2 ** 20;
+const mostBytes = 32 * 2 ** 20;
+/** Larger files that nobody named are data to train on, and not to be looked at. */
+const mostListedBytes = 8 * 2 ** 20;
 const most = { depth: 6, folders: 20_000 };
 
 export function createSampleSources({
@@ -31,7 +35,7 @@ export function createSampleSources({
   runsFolders,
   dataFiles,
 }: Pick<Workspace, "root" | "runsFolders" | "dataFiles">): SampleSources {
-  const cache = new Map<string, { version: string; loaded: LoadedSource | undefined }>();
+  const cache = new Map<string, { kind: SourceKind; version: string; loaded: LoadedSource | undefined }>();
 
   const loadFile: SampleSources["loadFile"] = async (path, kind) => {
     const versions = await Promise.all([path, join(dirname(path), "report.json")].map(readVersion));
@@ -40,26 +44,36 @@ export function createSampleSources({
     const known = cache.get(path);
     if (known?.version === version) return known.loaded;
     const loaded = await readSource(root, path, kind, new Date(versions[0].time)).catch(() => undefined);
-    cache.set(path, { version, loaded });
+    cache.set(path, { kind, version, loaded });
     return loaded;
   };
 
+  const load = async (): Promise<LoadedSource[]> => {
+    const found = new Map<string, SourceKind>();
+    for (const path of dataFiles) if (extname(path) === ".jsonl") found.set(path, "file");
+    for (const path of await listJsonLines(root)) if (!found.has(path)) found.set(path, "file");
+    for (const path of await listJsonLines(join(root, generatedFolder))) found.set(path, "generated");
+    for (const folder of runsFolders) {
+      const samples: string[] = [];
+      await walk(folder, 0, samples, { left: most.folders });
+      for (const path of samples) found.set(path, "run");
+    }
+    for (const path of cache.keys()) if (!found.has(path)) cache.delete(path);
+    const all = await Promise.all([...found].map(([path, kind]) => loadFile(path, kind)));
+    return all
+      .filter((loaded): loaded is LoadedSource => loaded !== undefined)
+      .sort((a, b) => b.source.modified.localeCompare(a.source.modified));
+  };
+
   return {
+    load,
     loadFile,
-    async load() {
-      const found = new Map<string, SourceKind>();
-      for (const path of dataFiles) if (extname(path) === ".jsonl") found.set(path, "file");
-      for (const path of await listJsonLines(root)) if (!found.has(path)) found.set(path, "file");
-      for (const path of await listJsonLines(join(root, generatedFolder))) found.set(path, "generated");
-      for (const folder of runsFolders) {
-        const samples: string[] = [];
-        await walk(folder, 0, samples, { left: most.folders });
-        for (const path of samples) found.set(path, "run");
-      }
-      const all = await Promise.all([...found].map(([path, kind]) => loadFile(path, kind)));
-      return all
-        .filter((loaded): loaded is LoadedSource => loaded !== undefined)
-        .sort((a, b) => b.source.modified.localeCompare(a.source.modified));
+    async loadColumns(ids) {
+      const wanted = new Set(ids.map((id) => id.slice(0, id.indexOf(":"))));
+      const known = [...cache].filter(([path]) => wanted.has(hashPath(path)));
+      if (known.length < wanted.size) return load();
+      const loaded = await Promise.all(known.map(([path, { kind }]) => loadFile(path, kind)));
+      return loaded.filter((one): one is LoadedSource => one !== undefined);
     },
   };
 }
@@ -81,7 +95,16 @@ async function walk(folder: string, depth: number, found: string[], budget: { le
 
 async function listJsonLines(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
-  return entries.filter((entry) => entry.isFile() && entry.name.endsWith(".jsonl")).map(({ name }) => join(folder, name));
+  const paths = entries.filter((entry) => entry.isFile() && entry.name.endsWith(".jsonl")).map(({ name }) => join(folder, name));
+  const sizes = await Promise.all(
+    paths.map((path) =>
+      stat(path).then(
+        ({ size }) => size,
+        () => Infinity,
+      ),
+    ),
+  );
+  return paths.filter((_, i) => sizes[i] <= mostListedBytes);
 }
 
 async function readSource(root: string, path: string, given: SourceKind, modified: Date): Promise<LoadedSource | undefined> {
@@ -89,7 +112,7 @@ async function readSource(root: string, path: string, given: SourceKind, modifie
   const report = given === "run" ? await readReport(join(dirname(path), "report.json")) : undefined;
   const [kind, columns] = readColumns(rows, given, report);
   if (columns.length === 0) return undefined;
-  const id = createHash("sha256").update(path).digest("base64url").slice(0, 10);
+  const id = hashPath(path);
   const below = relative(root, given === "run" ? dirname(path) : path)
     .split(sep)
     .join("/");
@@ -132,6 +155,10 @@ function nameSteps(rows: readonly Json[], report: Json): Map<number, string> {
       return [step, model === undefined ? (end ?? `step ${step}`) : end === undefined ? model : `${model} (${end})`];
     }),
   );
+}
+
+function hashPath(path: string): string {
+  return createHash("sha256").update(path).digest("base64url").slice(0, 10);
 }
 
 async function readReport(path: string): Promise<Json | undefined> {

@@ -61,7 +61,7 @@ export function createSamplesRoutes({ workspace, pool, room, onError }: SamplesR
   const studies = createBlindStudies(root, room);
 
   const chooseColumns = async (ids: readonly string[]): Promise<ChosenColumn[]> => {
-    const all = new Map((await sources.load()).flatMap(listColumns));
+    const all = new Map((await sources.loadColumns(ids)).flatMap(listColumns));
     return ids.map((id) => {
       const column = all.get(id);
       if (column === undefined)

@@ -64,7 +64,15 @@ export default function ChatRoom({ route }: { readonly route: string }) {
       else throw error;
     }
   };
-  useEffect(() => void load(), []);
+  useEffect(() => {
+    void load();
+    // A run may have ended while somebody looked elsewhere.
+    const look = (): void => {
+      if (!document.hidden) void load();
+    };
+    document.addEventListener("visibilitychange", look);
+    return () => document.removeEventListener("visibilitychange", look);
+  }, []);
   const chosen = chosenModels.value;
   useEffect(() => {
     for (const id of chosen) {
@@ -324,8 +332,15 @@ function Notices({
   const nameOf = (id: string | undefined): string => names.find((model) => model.id === id)?.name ?? "The model";
   const failed = details.flatMap((one, i) => (one instanceof ApiError ? [{ id: chosen[i], error: one }] : []));
   const base = details.filter((one): one is ModelDetails => one !== undefined && !(one instanceof ApiError) && !one.hasChatTemplate);
+  const loading = chosen.filter((_, i) => details[i] === undefined);
   return (
     <>
+      {loading.map((id) => (
+        <p key={id} class="chat-notice late" role="status">
+          Loading {nameOf(id)}
+          {names.find((model) => model.id === id)?.modified === null ? ": it is downloaded first, which may take minutes." : "…"}
+        </p>
+      ))}
       {failed.map(({ id, error }) => (
         <p key={id} class="chat-notice bad" role="alert">
           <strong>{nameOf(id)} cannot be loaded.</strong> {error.message} {error.hint}
