@@ -42,6 +42,11 @@ const cli = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 const server = spawn(process.execPath, [cli, "label", "--data", data, "--out", join(folder, "pairs.jsonl"), "--no-open", "--json"], {
   stdio: ["ignore", "pipe", "pipe"],
 });
+// Also where this script fails.
+process.on("exit", () => {
+  server.kill("SIGKILL");
+  rmSync(folder, { recursive: true, force: true });
+});
 let errors = "";
 server.stderr.on("data", (text) => (errors += text));
 const ended = new Promise((resolve) => server.on("close", resolve));
@@ -180,7 +185,6 @@ for (const { id, task } of rows) {
   labelled.set(task, (labelled.get(task) ?? 0) + 1);
 }
 const pairs = values.kill ? null : readFileSync(join(folder, "pairs.jsonl"), "utf8").split("\n").length - 1;
-rmSync(folder, { recursive: true });
 
 const quantile = (times, q) => {
   const sorted = Float64Array.from(times).sort();
