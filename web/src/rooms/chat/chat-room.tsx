@@ -86,6 +86,11 @@ export default function ChatRoom({ route }: { readonly route: string }) {
     }
   }, [chosen.join(" "), known]);
 
+  /** One that could not be loaded gets another chance. */
+  const choose = (ids: readonly string[]): void => {
+    setDetails((all) => Object.fromEntries(Object.entries(all).filter(([, one]) => !(one instanceof ApiError))));
+    chooseModels(ids);
+  };
   const change = (next: Partial<Layout>): void => {
     setLayout({ ...layout, ...next });
     writeStored(layoutKey, { ...layout, ...next });
@@ -156,7 +161,7 @@ export default function ChatRoom({ route }: { readonly route: string }) {
             hidesLabel
             models={talking}
             value={chosen[0] ?? ""}
-            onChoose={(id) => chooseModels([id, ...chosen.slice(1)])}
+            onChoose={(id) => choose([id, ...chosen.slice(1)])}
           />
           <ModelPicker
             label="Second model, beside it"
@@ -164,7 +169,7 @@ export default function ChatRoom({ route }: { readonly route: string }) {
             none="Compare with…"
             models={talking}
             value={chosen[1] ?? ""}
-            onChoose={(id) => chooseModels(id === "" ? chosen.slice(0, 1) : [chosen[0] as string, id])}
+            onChoose={(id) => choose(id === "" ? chosen.slice(0, 1) : [chosen[0] as string, id])}
           />
         </div>
         <Segmented
