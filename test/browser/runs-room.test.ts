@@ -171,6 +171,28 @@ test("charts share the cursor and the zoom, by mouse and by keyboard", async () 
   await expect.poll(() => page.getByRole("button", { name: "Show all" }).count()).toBe(0);
 });
 
+test("the charts follow the theme", async () => {
+  /** Whether some pixels of the chart have the very colour that the page has for its first line. */
+  const isInColour = (): Promise<boolean> =>
+    chart("Score")
+      .locator("canvas")
+      .evaluate((canvas: HTMLCanvasElement) => {
+        const token = getComputedStyle(canvas).getPropertyValue("--series-1").trim();
+        const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(token.slice(at, at + 2), 16));
+        const { data } = canvas.getContext("2d")!.getImageData(0, 0, canvas.width, canvas.height);
+        for (let i = 0; i < data.length; i += 4) {
+          const isClose = [red, green, blue].every((value, channel) => Math.abs(data[i + channel]! - value!) < 4);
+          if (isClose && data[i + 3]! > 250) return true;
+        }
+        return false;
+      });
+  for (const colorScheme of ["dark", "light"] as const) {
+    await page.emulateMedia({ colorScheme });
+    await expect.poll(() => page.evaluate(() => document.documentElement.dataset["theme"])).toBe(colorScheme);
+    await expect.poll(isInColour).toBe(true);
+  }
+});
+
 test("metrics are filtered by a regular expression, and several runs lie over each other", async () => {
   const filter = page.getByPlaceholder("Filter metrics");
   await filter.fill("kl|entropy");
