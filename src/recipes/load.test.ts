@@ -413,3 +413,13 @@ test("a recipe that cannot be read", async () => {
   });
   await expect(loadRecipe({ method: "sft", configPath: tmpdir() })).rejects.toThrow("it is a folder");
 });
+
+test("a flag wins over the file, also where the file names its data by the other key", async () => {
+  const mixture = "model_name_or_path: gpt2\ndatasets:\n  - path: file.jsonl\n";
+  expect((await parse("sft", mixture, ["--dataset_name", "flag.jsonl"])).config).toMatchObject({
+    datasets: [],
+    dataset_name: "flag.jsonl",
+  });
+  expect((await parse("sft", minimal, ["--datasets", "flag.jsonl"])).config.datasets).toMatchObject([{ path: "flag.jsonl" }]);
+  expect((await parse("sft", `${mixture}dataset_name: data.jsonl\n`)).config.datasets).toMatchObject([{ path: "file.jsonl" }]);
+});

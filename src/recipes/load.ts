@@ -160,10 +160,12 @@ async function resolveRecipe(
     const nearest = findNearest(entry.key.toLowerCase(), [...Object.keys(shape), ...ignoredKeys, ...Object.keys(unavailableKeys)]);
     problems.push(`${place}: ${entry.key}: unknown key${nearest === undefined ? "" : `; did you mean ${nearest}?`}`);
   };
-  for (const source of [fromFile, fromFlags]) {
-    const takenHere = new Map<string, RecipeEntry>();
-    for (const entry of source.entries) takeEntry(entry, takenHere);
-  }
+  const inFile = new Map<string, RecipeEntry>();
+  for (const entry of fromFile.entries) takeEntry(entry, inFile);
+  const asFlags = new Map<string, RecipeEntry>();
+  for (const entry of fromFlags.entries) takeEntry(entry, asFlags);
+  // `datasets` wins over dataset_name within one source; a flag wins over the file whichever of the two it is.
+  if (asFlags.has("dataset_name") && !asFlags.has("datasets")) chosen.delete("datasets");
 
   const values = Object.fromEntries([...chosen].map(([key, entry]) => [key, entry.value]));
   const parsed = schema.safeParse(values);
