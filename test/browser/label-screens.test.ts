@@ -118,3 +118,55 @@ test.each(views)("$name: $width pixels", async ({ name, width, height, colorSche
   expect(problems).toEqual([]);
   await page.context().close();
 });
+
+test.each(views)("rankings, long texts and the name, $name", async ({ name, width, height, colorScheme }) => {
+  const long = Array.from({ length: 60 }, (_, i) => `Line ${String(i)} of an answer that does not come to its point.`).join("\n");
+  const prompt = Array.from({ length: 8 }, (_, i) => ({
+    role: i % 2 === 0 ? "user" : "assistant",
+    content: `Turn ${String(i)} of a talk.`,
+  }));
+  const ranked = await startLabelServer(
+    [
+      {
+        id: "r",
+        prompt: "Name a good tree for a small garden.",
+        candidates: ["An oak.", "A crab apple: 4 m, blossom, fruit.", "A sequoia.", long],
+      },
+      { id: "s", prompt: [...prompt, { role: "user", content: "And now?" }], candidates: ["One", "Two"] },
+    ],
+    ["--mode", "ranking"],
+  );
+  const problems: string[] = [];
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme, reducedMotion: "reduce" });
+  const page = await context.newPage();
+  const look = async (what: string): Promise<void> => {
+    if (folder !== undefined) await page.screenshot({ path: join(folder, `label-${name}${what}.png`) });
+    problems.push(...(await listViolations(page)).map((line) => `${what}: ${line}`));
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (wide > 0) problems.push(`${what}: ${String(wide)} pixels too wide`);
+  };
+  await page.goto(ranked.ui.url);
+  await page.getByLabel("Your name").fill("Ada");
+  await look("-name");
+  await page.getByRole("button", { name: "Start labeling" }).click();
+  await page.locator(".label-stage").waitFor();
+  for (const key of ["2", "1", "2"]) await page.keyboard.press(key);
+  await look("-ranking");
+  await page.keyboard.press("3");
+  await context.setOffline(true);
+  await page.keyboard.press("Enter");
+  await page.locator('.label-save[data-state="offline"]').waitFor();
+  // The shell's banner comes after a moment.
+  await page.waitForTimeout(1500);
+  await look("-offline");
+  await context.setOffline(false);
+  await waitUntilSaved(page);
+  await page.keyboard.press("0");
+  await page.getByRole("heading", { name: "All is labelled" }).waitFor();
+  await waitUntilSaved(page);
+  await page.locator(".command").first().waitFor();
+  await look("-done");
+  expect(problems).toEqual([]);
+  await context.close();
+  await ranked.close();
+});

@@ -52,7 +52,7 @@ export function LinkNotice({ outbox }: { outbox: Outbox }) {
   return (
     <p class="label-notice" role="alert">
       {link.kind === "offline"
-        ? "The server does not answer. Go on: your labels wait in this browser and follow by themselves."
+        ? "Go on labeling: your labels wait in this browser, and follow by themselves when the server is back."
         : link.message}
       {link.kind === "trouble" && link.hint !== undefined && ` ${link.hint}`}
     </p>
