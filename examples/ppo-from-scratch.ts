@@ -28,7 +28,7 @@ export const defaults: Settings = {
   batch: 32,
   newTokens: 24,
   passes: 4,
-  learningRate: 1e-3,
+  learningRate: 3e-4,
   klCoef: 0.1,
   seed: 1,
 };

@@ -24,8 +24,9 @@ describe("examples", () => {
     expect(readFileSync(join(root, "examples/ppo-from-scratch.ts"), "utf8").split("\n").length).toBeLessThan(200);
     const told: Round[] = [];
     const prompts = ["Once upon a time", "Tom and Lily", "The dog was"];
-    const rounds = await trainFromScratch({ ...scratchDefaults, model, prompts, rounds: 12, batch: 24, newTokens: 20 }, (round) =>
-      told.push(round),
+    const rounds = await trainFromScratch(
+      { ...scratchDefaults, model, prompts, rounds: 12, batch: 24, newTokens: 20, learningRate: 1e-3 },
+      (round) => told.push(round),
     );
     expect(told).toEqual(rounds);
     expect(rounds.map(({ round }) => round)).toEqual([...Array(12).keys()]);
@@ -37,36 +38,37 @@ describe("examples", () => {
   });
 
   test("rlhf.ts learns what people prefer, and to write it", { timeout: 300_000 }, async () => {
-    // Whoever labelled these likes happy words: a rule that a model of this size learns from few pairs.
+    // Whoever compares these answers likes women in stories: a rule that a model of this size learns from few pairs.
+    const judge = (text: string): number => text.toLowerCase().match(/\b(she|her|lily|mom|girl)\b/g)?.length ?? 0;
     const openings = ["Tom is", "Lily was very", "The dog felt", "They were"];
-    const pairs = openings.flatMap((prompt) =>
-      [
-        ["happy", "sad"],
-        ["glad", "scared"],
-        ["good", "bad"],
-        ["kind", "mean"],
-      ].map(([good, bad]) => ({ prompt, chosen: ` ${good}.`, rejected: ` ${bad}.` })),
-    );
     const prompts = Array.from({ length: 128 }, (_, i) => ({ prompt: openings[i % openings.length] }));
     const lines: string[] = [];
     const outcome = await runRLHF(
       {
         model,
-        pairs: writeRows("pairs.jsonl", pairs),
         prompts: writeRows("prompts.jsonl", prompts),
+        compared: 64,
+        candidates: 4,
+        judge,
         output: join(folder, "rlhf"),
         rewardSteps: 20,
         episodes: 768,
+        seed: 1,
       },
       (line) => lines.push(line),
     );
     const accuracies = lines.flatMap((line) => [/accuracy ([\d.]+)/.exec(line)?.[1] ?? []].flat()).map(Number);
-    expect(accuracies.at(-1)).toBeGreaterThan(0.9);
+    expect(accuracies.at(-1)).toBeGreaterThan(0.8);
+    for (const line of readFileSync(join(folder, "rlhf/pairs.jsonl"), "utf8").trim().split("\n")) {
+      const { chosen, rejected } = JSON.parse(line) as { chosen: string; rejected: string };
+      expect(judge(chosen)).toBeGreaterThan(judge(rejected));
+    }
     const scores = lines.flatMap((line) => [/objective\/scores (-?[\d.]+)/.exec(line)?.[1] ?? []].flat()).map(Number);
     expect(scores.length).toBe(6);
     expect(scores.at(-1)).toBeGreaterThan((scores[0] as number) + 0.2);
-    expect(outcome.before.length).toBe(60);
-    expect(outcome.after).not.toEqual(outcome.before);
+    expect(outcome.before.length).toBe(240);
+    const share = (texts: readonly string[]): number => meanOf(texts.map(judge));
+    expect(share(outcome.after)).toBeGreaterThan(share(outcome.before));
     for (const share of [outcome.positiveBefore, outcome.positiveAfter]) expect(share >= 0 && share <= 1).toBe(true);
   });
 
