@@ -6,6 +6,8 @@ export interface ChosenColumn {
   readonly described: SourceColumn;
   /** The source's name. */
   readonly source: string;
+  /** Whose texts they are, in one line. */
+  readonly owner: string;
   readonly column: SampleColumn;
 }
 

@@ -89,16 +89,17 @@ export function createSamplesRoutes({ workspace, pool, room, onError }: SamplesR
   });
   app.post("/blind", async (context) => {
     const { columns, count, seed = 0 } = await readBody(context, blindSchema);
-    const [a, b] = (await chooseColumns(columns)).map(({ source, described, column }) => ({
-      name: source === described.name ? source : `${source}, ${described.name}`,
-      column,
-    }));
+    const [a, b] = (await chooseColumns(columns)).map(({ owner, column }) => ({ name: owner, column }));
     return Response.json(await studies.create([a, b], { count, seed }));
   });
   app.get("/blind", async () => Response.json(await studies.list()));
   return { routes: app, reopenStudies: () => studies.reopen() };
 }
 
-function listColumns({ source, columns }: LoadedSource): [string, ChosenColumn][] {
-  return source.columns.map((described, i) => [described.id, { described, source: source.name, column: columns[i] }]);
+function listColumns({ source: { name, kind, columns: all }, columns }: LoadedSource): [string, ChosenColumn][] {
+  return all.map((described, i) => {
+    // What was generated here has the model's own name.
+    const owner = kind === "generated" || name === described.name ? described.name : `${name}, ${described.name}`;
+    return [described.id, { described, source: name, owner, column: columns[i] }];
+  });
 }
