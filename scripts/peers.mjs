@@ -1,7 +1,7 @@
 /**
  * `npm run test:peers [-- vitest's arguments]`: test/peers/*.test.ts, which compare spar with PyTorch, Transformers
- * and safetensors, and let W&B, TensorBoard, Trackio and MLflow read what it writes. Makes their Python environments first,
- * once, in a cache folder outside the repository.
+ * and safetensors, let W&B, TensorBoard, Trackio and MLflow read what it writes, and exchange labels with Label Studio. Makes their
+ * Python environments first, once, in a cache folder outside the repository.
  * A skipped test is a failure here. `--python-only` prints the path of that Python and runs nothing.
  */
 import "./node-version.mjs";

@@ -56,7 +56,7 @@ export async function startLabelStudio(python: string, folder: string): Promise<
       () => false,
     );
     if (isUp) break;
-    if (tries > 360 || child.exitCode !== null) {
+    if (tries > 540 || child.exitCode !== null) {
       stop();
       throw new Error(`Label Studio did not start:\n${readFileSync(log, "utf8").slice(-4000)}`);
     }
