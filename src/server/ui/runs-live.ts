@@ -34,7 +34,7 @@ export function serveLiveRuns({ hub, catalog, store, listRuns, every = 1000 }: L
       } catch {
         // Too many watched files, or a file system without: the timer does it.
       }
-      const { metrics, system, samples, events } = store.open(run);
+      const { metrics, system, samples, events, generation } = store.open(run);
       await Promise.all([metrics.refresh(), system.refresh(), samples.refresh(), events.refresh()]);
       const { status } = await catalog.summarize(run);
       return {
@@ -42,7 +42,7 @@ export function serveLiveRuns({ hub, catalog, store, listRuns, every = 1000 }: L
         system: system.rows,
         samples: samples.rows,
         events: events.rows,
-        generation: metrics.generation + system.generation + samples.generation + events.generation,
+        generation: generation(),
         status,
         control: await readControl(run.folder),
       };

@@ -51,6 +51,8 @@ export interface RunDetail extends RunSummary {
   readonly stages: readonly { readonly id: string; readonly name: string; readonly method: string; readonly status: ShownStatus }[];
   /** How many it will have, by its recipe. */
   readonly steps: number | null;
+  /** As in RunChange. */
+  readonly generation: number;
   readonly metrics: TableInfo;
   readonly system: TableInfo;
   readonly samples: { readonly rows: number; readonly steps: readonly number[] };

@@ -100,6 +100,7 @@ export function createRunsRoutes({ root, runsFolders, hub }: RunsRoutesOptions):
         status,
       })),
       steps: estimateSteps(values, metrics),
+      generation: files.generation(),
       metrics: describeTable(metrics),
       system: describeTable(system),
       samples: { rows: samples.rows, steps: samples.steps },

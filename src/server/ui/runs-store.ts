@@ -13,6 +13,8 @@ export interface RunFiles {
   readonly system: Columns;
   readonly samples: Samples;
   readonly events: Events;
+  /** Rises when rows of any of the files were taken away. */
+  generation(): number;
   /** What stands in the curves; of a long run that grows, not looked for again at every row. */
   signs(): readonly Sign[];
   /** What curves may be drawn over, from what has been read so far. */
@@ -53,6 +55,8 @@ export function createRunStore({ maxBytes = 512 * 2 ** 20 }: { readonly maxBytes
 function openRunFiles(folder: string, started: number): RunFiles {
   const metrics = openColumns(join(folder, "metrics.jsonl"));
   const system = openColumns(join(folder, "system.jsonl"));
+  const samples = openSamples(join(folder, "samples.jsonl"));
+  const events = openEvents(join(folder, "events.jsonl"));
   const cached = new Map<string, { readonly stamp: string; readonly values: Float64Array }>();
 
   let looked: { readonly generation: number; readonly rows: number; readonly signs: readonly Sign[] } | undefined;
@@ -73,8 +77,9 @@ function openRunFiles(folder: string, started: number): RunFiles {
   return {
     metrics,
     system,
-    samples: openSamples(join(folder, "samples.jsonl")),
-    events: openEvents(join(folder, "events.jsonl")),
+    samples,
+    events,
+    generation: () => metrics.generation + system.generation + samples.generation + events.generation,
     signs() {
       const { generation, rows } = metrics;
       const isOld = looked === undefined || looked.generation !== generation || rows - looked.rows > looked.rows / 100;

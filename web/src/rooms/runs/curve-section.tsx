@@ -36,8 +36,8 @@ export function CurveSection({
   section: Section;
   runs: readonly ShownRun[];
   axis: Axis;
-  /** Rises when the files of a run grew. */
-  version: number;
+  /** Another one when the files of a run grew. */
+  version: string;
   isFirst: boolean;
   /** Never smoothed. */
   isRaw?: boolean;
@@ -58,7 +58,7 @@ export function CurveSection({
   ];
   const [keys, systemKeys] = [keysOf("metrics"), keysOf("system")];
   const ids = runs.map(({ detail }) => detail.id);
-  const { data, error, reload } = useResource<Answers>(
+  const { data, error } = useResource<Answers>(
     async (signal) => {
       if (!isNear || !isOpen) return new Map();
       const ask = (id: string, source: Panel["source"], wanted: readonly string[]): Promise<SeriesAnswer> | undefined =>
@@ -72,10 +72,8 @@ export function CurveSection({
       return new Map(answers);
     },
     [ids.join("\n"), keys.join("\n"), systemKeys.join("\n"), axis, zoom, isNear && isOpen],
+    version,
   );
-  useEffect(() => {
-    if (version > 0) reload();
-  }, [version]);
 
   return (
     <section class="curve-section" ref={frame} aria-label={section.title}>

@@ -7,7 +7,7 @@ import type { Axis } from "../../../../src/server/ui/runs-protocol.ts";
 
 const allAxes: readonly Axis[] = ["step", "time", "tokens"];
 
-export function CurvesTab({ runs, version }: { runs: readonly ShownRun[]; version: number }) {
+export function CurvesTab({ runs, version }: { runs: readonly ShownRun[]; version: string }) {
   const keys = [...new Set(runs.flatMap(({ detail }) => detail.metrics.keys.map(({ key }) => key)))];
   const systemKeys = [...new Set(runs.flatMap(({ detail }) => detail.system.keys.map(({ key }) => key)))];
   const axes = allAxes.filter((name) => runs.every(({ detail }) => detail.axes.includes(name)));

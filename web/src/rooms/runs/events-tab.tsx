@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { RunDetail, ShownEvent, Sign } from "../../../../src/server/ui/runs-protocol.ts";
 import { Badge } from "../../components/badge.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
@@ -10,12 +10,9 @@ import { loadEvents } from "./runs-api.ts";
 import { useResource } from "./use-resource.ts";
 
 /** What the run said, with what it means; and what its curves say. */
-export function EventsTab({ run, version }: { run: RunDetail; version: number }) {
-  const { data, error, reload } = useResource((signal) => loadEvents(run.id, signal), [run.id]);
+export function EventsTab({ run, version }: { run: RunDetail; version: string }) {
+  const { data, error } = useResource((signal) => loadEvents(run.id, signal), [run.id], version);
   const [shown, setShown] = useState<"all" | "warnings">("all");
-  useEffect(() => {
-    if (version > 0) reload();
-  }, [version]);
   if (data === undefined) return error === undefined ? <Skeleton lines={5} /> : <Problem error={error} />;
   const { events, signs } = data;
   if (events.length === 0 && signs.length === 0) {

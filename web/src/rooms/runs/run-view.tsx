@@ -1,6 +1,6 @@
 /** One run, or several over each other: header and tabs. */
 import { useEffect, useState } from "preact/hooks";
-import type { RunDetail } from "../../../../src/server/ui/runs-protocol.ts";
+import type { RunChange, RunDetail } from "../../../../src/server/ui/runs-protocol.ts";
 import type { ApiError } from "../../api.ts";
 import { Badge } from "../../components/badge.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
@@ -30,10 +30,9 @@ type TabName = (typeof tabs)[number];
 
 export function RunView({ ids, tab }: { ids: readonly string[]; tab: string }) {
   const { data: details, error, reload } = useResource((signal) => Promise.all(ids.map((id) => loadRun(id, signal))), [ids.join("\n")]);
-  const [version, setVersion] = useState(0);
-  useRunChanges(ids, () => {
-    setVersion((before) => before + 1);
-    reload();
+  useRunChanges(ids, (id, change) => {
+    const known = details?.find((detail) => detail.id === id);
+    if (change === undefined || known === undefined || describeState(known) !== describeState(change)) reload();
   });
   useEffect(() => {
     range.value = null;
@@ -45,6 +44,7 @@ export function RunView({ ids, tab }: { ids: readonly string[]; tab: string }) {
   if (details === undefined) return error === undefined ? <Spinner label="Opening the run" /> : <NotFound error={error} />;
   const shown = tabs.find((name) => name === tab) ?? "curves";
   const runs: ShownRun[] = details.map((detail, i) => ({ detail, colour: (i % 8) + 1 }));
+  const version = details.map(describeState).join("\n");
   const [first] = details;
   return (
     <div class="page runs-page">
@@ -64,6 +64,12 @@ export function RunView({ ids, tab }: { ids: readonly string[]; tab: string }) {
       </Tabs>
     </div>
   );
+}
+
+/** Another text when something of the run is not as it was. */
+function describeState({ metrics, system, samples, events, generation, status, control }: RunDetail | RunChange): string {
+  const rowsOf = (part: number | { readonly rows: number }): number => (typeof part === "number" ? part : part.rows);
+  return [...[metrics, system, samples, events].map(rowsOf), generation, status, control].join(" ");
 }
 
 function labelTab(name: TabName, [first]: readonly RunDetail[]) {

@@ -17,7 +17,7 @@ const mostMatched = 500;
 
 type Sort = "file" | "score" | "-score";
 
-export function SamplesTab({ run, version }: { run: RunDetail; version: number }) {
+export function SamplesTab({ run, version }: { run: RunDetail; version: string }) {
   const { steps } = run.samples;
   /** Null: all steps; undefined: the newest, also when there are newer ones. */
   const [chosenStep, setStep] = useState<number | null | undefined>(undefined);
@@ -33,9 +33,10 @@ export function SamplesTab({ run, version }: { run: RunDetail; version: number }
   }, [typed]);
   useEffect(() => setCount(pageSize), [step, text, sort]);
 
-  const { data, error, reload } = useResource(
+  const { data, error } = useResource(
     (signal) => loadSamples(run.id, { step, text, sort, offset: 0, limit: Math.min(500, count) }, signal),
     [run.id, step, text, sort, count],
+    version,
   );
   const { data: others, error: otherError } = useResource(
     async (signal): Promise<readonly ShownSample[] | undefined> => {
@@ -44,9 +45,6 @@ export function SamplesTab({ run, version }: { run: RunDetail; version: number }
     },
     [against?.run, against?.step],
   );
-  useEffect(() => {
-    if (version > 0) reload();
-  }, [version]);
 
   if (run.samples.rows === 0) {
     return (

@@ -5,7 +5,7 @@ import { Segmented } from "../../components/segmented.tsx";
 import { axis, keepSettings, range } from "./curve-settings.ts";
 
 /** What the run costs the machine. */
-export function SystemTab({ runs, version }: { runs: readonly ShownRun[]; version: number }) {
+export function SystemTab({ runs, version }: { runs: readonly ShownRun[]; version: string }) {
   const keys = [...new Set(runs.flatMap(({ detail }) => detail.system.keys.map(({ key }) => key)))];
   const panels = arrangeSystemPanels(keys);
   if (panels.length === 0) {

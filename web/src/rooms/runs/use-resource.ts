@@ -9,8 +9,8 @@ export interface Resource<T> {
   reload(): void;
 }
 
-/** `load` is called anew when one of `dependencies` is another. */
-export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, dependencies: readonly unknown[]): Resource<T> {
+/** `load` is called anew when one of `dependencies` is another; what was there is kept. Another `version`: there is more of the same. */
+export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, dependencies: readonly unknown[], version = ""): Resource<T> {
   const [state, setState] = useState<{ data: T | undefined; error: ApiError | undefined }>({ data: undefined, error: undefined });
   const current = useRef(load);
   current.current = load;
@@ -43,6 +43,13 @@ export function useResource<T>(load: (signal: AbortSignal) => Promise<T>, depend
     void run();
     return () => aborting.abort();
   }, dependencies);
+
+  const seen = useRef(version);
+  useEffect(() => {
+    if (seen.current === version) return;
+    seen.current = version;
+    reloading.current();
+  }, [version]);
 
   const reload = useCallback(() => reloading.current(), []);
   return { ...state, reload };
