@@ -17,7 +17,7 @@ const isOffline = (page: Page): Promise<void> => page.locator('.label-save[data-
 const listWaiting = (page: Page): Promise<string[]> =>
   page.evaluate(() => Object.keys(localStorage).filter((key) => key.startsWith("spar.label.waiting/")));
 
-test("offline, labels wait in the browser, also over a reload, and follow by themselves", async () => {
+test("offline, labels wait in the browser, an undo among them, and follow by themselves", async () => {
   server = await startLabelServer(makePairs(12));
   const page = await server.open(browser, "Ada");
   await page.keyboard.press("1");
