@@ -9,7 +9,7 @@ export function ProjectList({ projects }: { projects: readonly ProjectSummary[] 
         icon="label"
         title="Nothing to label yet"
         text="A labeling project is a file of prompts with two or more answers each. Let a model write them, then open the file; any file with rows of prompt, answer1 and answer2 will do."
-        commands={["spar generate --model MODEL --prompts prompts.jsonl --candidates 2 --out tasks.jsonl", "spar label --data tasks.jsonl"]}
+        commands={["spar generate --model MODEL --prompts prompts.jsonl --candidates 2 > tasks.jsonl", "spar label --data tasks.jsonl"]}
       />
     );
   return (
