@@ -153,6 +153,7 @@ try {
       file_mb: Math.round(statSync(metrics).size / 1e5) / 10,
       answer_kb: Math.round(bytes / 1000),
       ...medians,
+      load: Math.round(loadavg()[0] * 10) / 10,
     }),
   );
   rmSync(folder, { recursive: true, force: true });
