@@ -2,8 +2,12 @@ import { axis, filter } from "./curve-settings.ts";
 import { CurveControls } from "./curve-controls.tsx";
 import { CurveSection, type ShownRun } from "./curve-section.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
+import { runsPath } from "./run-path.ts";
 import { arrangePanels, parseFilter } from "./panels.ts";
 import type { Axis } from "../../../../src/server/ui/runs-protocol.ts";
+
+/** Lines have eight colours. */
+export const mostCompared = 8;
 
 const allAxes: readonly Axis[] = ["step", "time", "tokens"];
 
@@ -15,6 +19,21 @@ export function CurvesTab({ runs, version }: { runs: readonly ShownRun[]; versio
   const pattern = parseFilter(filter.value);
   const sections = arrangePanels(keys, systemKeys, pattern ?? null);
   const isRunning = runs.some(({ detail }) => detail.status === "running");
+  const stages = runs.flatMap(({ detail }) => detail.stages);
+  if (keys.length === 0 && stages.length > 0) {
+    return (
+      <EmptyState
+        icon="runs"
+        title="The curves are in its stages"
+        text={stages.map(({ name }) => name).join(", ")}
+        action={
+          <a class="button" href={`#/${runsPath(stages.slice(0, mostCompared).map(({ id }) => id))}`}>
+            {stages.length === 1 ? "Open it" : "Open them"}
+          </a>
+        }
+      />
+    );
+  }
   if (keys.length === 0) {
     return (
       <EmptyState
@@ -23,7 +42,7 @@ export function CurvesTab({ runs, version }: { runs: readonly ShownRun[]; versio
         text={
           isRunning
             ? "Curves appear by themselves with the first row, after logging_steps steps."
-            : "It ended before its first logged step; Events says why. A run of stages has its curves in the stages."
+            : "It ended before its first logged step; Events says why."
         }
       />
     );

@@ -8,14 +8,13 @@ import { SortHead, Table } from "../../components/table.tsx";
 import { subscribe } from "../../live.ts";
 import { goTo } from "../../route.ts";
 import { Problem } from "./curve-section.tsx";
+import { mostCompared } from "./curves-tab.tsx";
 import { formatAgo, formatDate, formatDuration, formatNumber } from "./format.ts";
 import { runsPath } from "./run-path.ts";
 import { loadRuns } from "./runs-api.ts";
 import { arrangeRuns, measureDuration, type RunOrder, type SortKey } from "./sort-runs.ts";
 import { StatusBadge } from "./status-badge.tsx";
 import { useResource } from "./use-resource.ts";
-
-const mostCompared = 8;
 
 export function RunList() {
   const { data: first, error, reload } = useResource(loadRuns, []);
