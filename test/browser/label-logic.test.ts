@@ -1,6 +1,6 @@
 /** The parts of the labeling room that need no browser. */
 import { describe, expect, test } from "vitest";
-import type { SubmitAnswer, SubmittedLabel } from "../../src/server/ui/label-protocol.ts";
+import type { SubmitAnswer, SubmittedLabel } from "../../src/server/ui/label/protocol.ts";
 import { parseKey, type KeyPress } from "../../web/src/rooms/label/label-keys.ts";
 import { createOutbox, type Outbox } from "../../web/src/rooms/label/outbox.ts";
 import { diffTexts, type DiffPart } from "../../web/src/rooms/label/word-diff.ts";

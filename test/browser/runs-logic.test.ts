@@ -1,6 +1,6 @@
 /** What the runs room works out by itself, without a browser. */
 import { describe, expect, test } from "vitest";
-import type { RunSummary, ShownSample } from "../../src/server/ui/runs-protocol.ts";
+import type { RunSummary, ShownSample } from "../../src/server/ui/runs/protocol.ts";
 import { diffConfigs } from "../../web/src/rooms/runs/config-diff.ts";
 import { alignCurves, keepPositive, makeCurve, smoothPoints, valueAt } from "../../web/src/rooms/runs/curve-data.ts";
 import { formatDuration, formatNumber, formatTick } from "../../web/src/rooms/runs/format.ts";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { isLocalModel } from "../../hub/index.ts";
 import { hasScoreHead, type RawConfig } from "../../models/index.ts";
 import { readRunRecord } from "../../tracking/index.ts";
-import type { ModelEntry, ModelOrigin } from "./chat-protocol.ts";
+import type { ModelEntry, ModelOrigin } from "./chat/protocol.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface FoundModel extends Omit<ModelEntry, "isLoaded"> {

@@ -6,7 +6,7 @@ import { countParameters, freeModel, loadModel, type LanguageModel } from "../..
 import { createCpuBackend, type Backend } from "../../runtime/index.ts";
 import { loadTokenizer, type Tokenizer } from "../../tokenizer/index.ts";
 import { createCompletionService, type CompletionService } from "../completion-service.ts";
-import type { ModelEntry, ModelKind } from "./chat-protocol.ts";
+import type { ModelEntry, ModelKind } from "./chat/protocol.ts";
 import { findModels, refreshModel, type FoundModel, type ModelPlaces } from "./find-models.ts";
 import { RequestError } from "./ui-error.ts";
 

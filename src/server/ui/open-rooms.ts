@@ -21,7 +21,7 @@ export interface OpenedRooms {
 
 export async function openRooms({ names, workspace, projects: first, onError }: OpenRoomsOptions): Promise<OpenedRooms> {
   const { root, runsFolders, hub } = workspace;
-  const { createLabelProjects } = await import("./label-projects.ts");
+  const { createLabelProjects } = await import("./label/projects.ts");
   const projects = createLabelProjects(first);
   const closing: (() => Promise<void>)[] = [() => projects.close()];
   const usesModels = names.includes("samples") || names.includes("chat");
@@ -30,21 +30,21 @@ export async function openRooms({ names, workspace, projects: first, onError }: 
   const openRoom = async (name: RoomName): Promise<Hono> => {
     switch (name) {
       case "label": {
-        const { createLabelRoutes } = await import("./label-routes.ts");
+        const { createLabelRoutes } = await import("./label/routes.ts");
         return createLabelRoutes({ projects, hub });
       }
       case "runs": {
-        const { createRunsRoutes } = await import("./runs-routes.ts");
+        const { createRunsRoutes } = await import("./runs/routes.ts");
         return createRunsRoutes({ root, runsFolders, hub });
       }
       case "samples": {
-        const { createSamplesRoutes } = await import("./samples-routes.ts");
+        const { createSamplesRoutes } = await import("./samples/routes.ts");
         const { routes, reopenStudies } = createSamplesRoutes({ workspace, pool: pool!, room: projects, onError });
         await reopenStudies();
         return routes;
       }
       case "chat": {
-        const { createChatRoutes } = await import("./chat-routes.ts");
+        const { createChatRoutes } = await import("./chat/routes.ts");
         const { routes, close } = createChatRoutes({ workspace, pool: pool!, onError });
         closing.unshift(close);
         return routes;

@@ -1,7 +1,7 @@
 /** Sampling as pages ask for it: the ranges are those of the settings themselves. */
 import { z } from "zod";
 import type { GenerationSettings } from "../../generation/index.ts";
-import type { Sampling } from "./chat-protocol.ts";
+import type { Sampling } from "./chat/protocol.ts";
 
 export const samplingSchema = z.strictObject({
   maxNewTokens: z.number().int().min(1).max(1_000_000).optional(),

@@ -1,6 +1,6 @@
 /** The Chat room: one model, or two with the same prompt, token by token. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { ModelDetails, ModelEntry } from "../../../../src/server/ui/chat-protocol.ts";
+import type { ModelDetails, ModelEntry } from "../../../../src/server/ui/chat/protocol.ts";
 import { api, ApiError } from "../../api.ts";
 import { Button, IconButton } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";

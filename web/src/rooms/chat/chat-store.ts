@@ -1,6 +1,6 @@
 /** The conversation on the page, and what is done to it: asking, stopping, editing, preferring. Kept in this browser. */
 import { batch, computed, signal } from "@preact/signals";
-import type { ModelEntry, PreferenceAnswer, StreamEvent, TokenPiece } from "../../../../src/server/ui/chat-protocol.ts";
+import type { ModelEntry, PreferenceAnswer, StreamEvent, TokenPiece } from "../../../../src/server/ui/chat/protocol.ts";
 import { api, ApiError } from "../../api.ts";
 import { readStored, writeStored } from "../../stored.ts";
 import {

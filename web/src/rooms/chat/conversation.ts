@@ -1,5 +1,5 @@
 /** A conversation as the page keeps it: what was asked, and one or two answers to each question. */
-import type { TalkMessage, TokenPiece } from "../../../../src/server/ui/chat-protocol.ts";
+import type { TalkMessage, TokenPiece } from "../../../../src/server/ui/chat/protocol.ts";
 
 export type AnswerState = "waiting" | "loading" | "streaming" | "done" | "stopped" | "failed";
 

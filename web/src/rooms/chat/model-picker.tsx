@@ -1,5 +1,5 @@
 /** Which model, out of those on this machine. */
-import type { ModelEntry, ModelOrigin } from "../../../../src/server/ui/chat-protocol.ts";
+import type { ModelEntry, ModelOrigin } from "../../../../src/server/ui/chat/protocol.ts";
 
 export interface ModelPickerProps {
   readonly label: string;

@@ -1,5 +1,5 @@
 /** How answers are drawn. A field shows the model's own value until it is changed. */
-import type { Sampling } from "../../../../src/server/ui/chat-protocol.ts";
+import type { Sampling } from "../../../../src/server/ui/chat/protocol.ts";
 import { NumberField } from "./number-field.tsx";
 import { chooseSampling, chooseSeed, resetSampling, sampling, seed, seedVaries } from "./sampling-store.ts";
 

@@ -1,6 +1,6 @@
 /** How answers are drawn, kept in this browser: what the person chose, else what the model says of itself. */
 import { signal } from "@preact/signals";
-import type { Sampling } from "../../../../src/server/ui/chat-protocol.ts";
+import type { Sampling } from "../../../../src/server/ui/chat/protocol.ts";
 import { readStored, writeStored } from "../../stored.ts";
 
 const key = "spar.chat.sampling";

@@ -1,6 +1,6 @@
 /** What is known of one token, beside it. */
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { TokenPiece } from "../../../../src/server/ui/chat-protocol.ts";
+import type { TokenPiece } from "../../../../src/server/ui/chat/protocol.ts";
 
 export interface TokenCardProps {
   readonly token: NonNullable<TokenPiece["token"]>;

@@ -1,7 +1,7 @@
 /** An answer token by token: what is under the pointer, or under the keys, tells its probability and what else could have come. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { memo } from "./memo.ts";
-import type { TokenPiece } from "../../../../src/server/ui/chat-protocol.ts";
+import type { TokenPiece } from "../../../../src/server/ui/chat/protocol.ts";
 import { TokenCard } from "./token-card.tsx";
 
 export interface TokenTextProps {

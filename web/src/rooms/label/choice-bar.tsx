@@ -1,6 +1,6 @@
 /** The buttons below the answers, each with its key. */
 import type { ComponentChildren } from "preact";
-import type { Choice, LabelMode } from "../../../../src/server/ui/label-protocol.ts";
+import type { Choice, LabelMode } from "../../../../src/server/ui/label/protocol.ts";
 import { KeyCap } from "./key-cap.tsx";
 
 export interface ChoiceBarProps {

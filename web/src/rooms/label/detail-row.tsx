@@ -1,6 +1,6 @@
 /** What can be said beyond the choice: how much better, why, and a comment. All of it is optional, and goes with the next choice. */
 import type { RefObject } from "preact";
-import type { LabelMode } from "../../../../src/server/ui/label-protocol.ts";
+import type { LabelMode } from "../../../../src/server/ui/label/protocol.ts";
 import { strengthNames, type Draft } from "./draft.ts";
 import { KeyCap } from "./key-cap.tsx";
 

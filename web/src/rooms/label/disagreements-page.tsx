@@ -1,6 +1,6 @@
 /** Tasks on which people differ: who said what, side by side, and a decision under one's own name. */
 import { useState } from "preact/hooks";
-import type { Disagreement } from "../../../../src/server/ui/label-protocol.ts";
+import type { Disagreement } from "../../../../src/server/ui/label/protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { AnswerPane } from "./answer-pane.tsx";
 import { describeLabel } from "./draft.ts";

@@ -1,5 +1,5 @@
 /** What a person has said of a task so far, before it becomes a label; and how it becomes one. */
-import type { Choice, LabelMode, ShownTask, SubmittedLabel } from "../../../../src/server/ui/label-protocol.ts";
+import type { Choice, LabelMode, ShownTask, SubmittedLabel } from "../../../../src/server/ui/label/protocol.ts";
 
 export interface Draft {
   readonly strength: 1 | 2 | 3 | null;

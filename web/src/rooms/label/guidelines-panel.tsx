@@ -1,6 +1,6 @@
 /** What annotators are told to look at: read beside the task, changed in place; every change is a version, and labels say which they had. */
 import { useState } from "preact/hooks";
-import type { Guidelines } from "../../../../src/server/ui/label-protocol.ts";
+import type { Guidelines } from "../../../../src/server/ui/label/protocol.ts";
 import { Markdown } from "../../components/markdown.tsx";
 import { KeyCap } from "./key-cap.tsx";
 

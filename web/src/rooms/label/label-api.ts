@@ -11,7 +11,7 @@ import type {
   Statistics,
   SubmitAnswer,
   SubmittedLabel,
-} from "../../../../src/server/ui/label-protocol.ts";
+} from "../../../../src/server/ui/label/protocol.ts";
 import { api } from "../../api.ts";
 
 export interface LabelApi {

@@ -1,6 +1,6 @@
 /** The labeling room: `#/label` lists projects, `#/label/ID` labels, `#/label/ID/PAGE` looks at what was labelled. */
 import { useEffect, useState } from "preact/hooks";
-import type { ProjectSummary } from "../../../../src/server/ui/label-protocol.ts";
+import type { ProjectSummary } from "../../../../src/server/ui/label/protocol.ts";
 import { ApiError } from "../../api.ts";
 import { Button } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";

@@ -1,6 +1,6 @@
 /** One person, one project, one tab: which task is on the screen, what comes after it, what has been said. */
 import { batch, computed, signal, type ReadonlySignal } from "@preact/signals";
-import type { Choice, GivenLabel, Progress, Project, ShownTask, SubmittedLabel } from "../../../../src/server/ui/label-protocol.ts";
+import type { Choice, GivenLabel, Progress, Project, ShownTask, SubmittedLabel } from "../../../../src/server/ui/label/protocol.ts";
 import { createDraft, describeContent, reopenDraft, restoreDraft, type Draft, type Verdict } from "./draft.ts";
 import type { LabelApi } from "./label-api.ts";
 import type { Outbox } from "./outbox.ts";

@@ -1,6 +1,6 @@
 /** One task on the screen, and the keys. */
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { LabelMode } from "../../../../src/server/ui/label-protocol.ts";
+import type { LabelMode } from "../../../../src/server/ui/label/protocol.ts";
 import { ActionToast } from "./action-toast.tsx";
 import { AnswerPane } from "./answer-pane.tsx";
 import { ChoiceBar } from "./choice-bar.tsx";

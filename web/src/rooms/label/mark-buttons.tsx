@@ -1,5 +1,5 @@
 /** The places, or marks, that an answer can get; in its head, so that a finger reaches them too. */
-import type { LabelMode } from "../../../../src/server/ui/label-protocol.ts";
+import type { LabelMode } from "../../../../src/server/ui/label/protocol.ts";
 import { answerName } from "./draft.ts";
 
 export interface MarkButtonsProps {

@@ -1,5 +1,5 @@
 /** Where waiting labels are in the browser: a key a label, whose order is the order in which they were given. */
-import type { SubmittedLabel } from "../../../../src/server/ui/label-protocol.ts";
+import type { SubmittedLabel } from "../../../../src/server/ui/label/protocol.ts";
 import type { Refusal } from "./outbox.ts";
 
 export type StoreLike = Pick<Storage, "getItem" | "setItem" | "removeItem" | "key" | "length">;

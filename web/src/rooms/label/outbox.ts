@@ -4,7 +4,7 @@
  * closed tab left behind is sent by the next one that opens. Sending a label twice is harmless: its UUID stores it once.
  */
 import { computed, signal, type ReadonlySignal } from "@preact/signals";
-import type { SubmitAnswer, SubmittedLabel } from "../../../../src/server/ui/label-protocol.ts";
+import type { SubmitAnswer, SubmittedLabel } from "../../../../src/server/ui/label/protocol.ts";
 import { openOutboxStore, type StoreLike, type WaitingLabel } from "./outbox-store.ts";
 
 export interface Refusal {

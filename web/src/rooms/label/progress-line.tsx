@@ -1,5 +1,5 @@
 /** How far this person is, how fast, how long it will take; and the team. */
-import type { Progress } from "../../../../src/server/ui/label-protocol.ts";
+import type { Progress } from "../../../../src/server/ui/label/protocol.ts";
 
 export function ProgressLine({ progress, annotator }: { progress: Progress; annotator: string }) {
   const mine = progress.annotators[annotator] ?? { done: 0, left: progress.tasks, perHour: null, medianSeconds: null };

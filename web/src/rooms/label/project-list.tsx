@@ -1,5 +1,5 @@
 /** The projects that this server has; or what to run where there is none. */
-import type { ProjectSummary } from "../../../../src/server/ui/label-protocol.ts";
+import type { ProjectSummary } from "../../../../src/server/ui/label/protocol.ts";
 import { EmptyState } from "../../components/empty-state.tsx";
 
 export function ProjectList({ projects }: { projects: readonly ProjectSummary[] }) {

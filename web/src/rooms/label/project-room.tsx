@@ -1,7 +1,7 @@
 /** A project that is open for one person: the bar on top, and the page below it. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
-import type { Guidelines, Progress, Project } from "../../../../src/server/ui/label-protocol.ts";
+import type { Guidelines, Progress, Project } from "../../../../src/server/ui/label/protocol.ts";
 import { ApiError } from "../../api.ts";
 import { Button } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";

@@ -1,6 +1,6 @@
 /** What was asked: a conversation, short enough to leave room for the answers until somebody wants all of it. */
 import { useState } from "preact/hooks";
-import type { ShownMessage } from "../../../../src/server/ui/label-protocol.ts";
+import type { ShownMessage } from "../../../../src/server/ui/label/protocol.ts";
 import { Markdown } from "../../components/markdown.tsx";
 import { showMarkdown } from "./view-options.ts";
 

@@ -1,5 +1,5 @@
 /** What the labels say together: agreement, choices, and signs that people did not look. */
-import type { Agreement, Bias, LabelMode, Progress } from "../../../../src/server/ui/label-protocol.ts";
+import type { Agreement, Bias, LabelMode, Progress } from "../../../../src/server/ui/label/protocol.ts";
 import { choiceNames } from "./draft.ts";
 import { labelApi } from "./label-api.ts";
 import { useFresh } from "./use-fresh.ts";

@@ -1,6 +1,6 @@
 /** The tasks that this tab holds: the first is on the screen, the others are there before they are needed. */
 import { signal, type ReadonlySignal } from "@preact/signals";
-import type { NextAnswer, Progress, ShownTask } from "../../../../src/server/ui/label-protocol.ts";
+import type { NextAnswer, Progress, ShownTask } from "../../../../src/server/ui/label/protocol.ts";
 import { describeFailure, type LinkState } from "./outbox.ts";
 
 export type FeedState =

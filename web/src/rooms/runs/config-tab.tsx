@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { RunDetail } from "../../../../src/server/ui/runs-protocol.ts";
+import type { RunDetail } from "../../../../src/server/ui/runs/protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { Icon } from "../../components/icon.tsx";

@@ -1,4 +1,4 @@
-import type { Axis } from "../../../../src/server/ui/runs-protocol.ts";
+import type { Axis } from "../../../../src/server/ui/runs/protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { Icon } from "../../components/icon.tsx";
 import { Segmented } from "../../components/segmented.tsx";

@@ -1,5 +1,5 @@
 /** Curves as uPlot takes them: one column of x for all, `undefined` where a curve has no point there, `null` where it is broken. */
-import type { Series } from "../../../../src/server/ui/runs-protocol.ts";
+import type { Series } from "../../../../src/server/ui/runs/protocol.ts";
 
 export type Points = readonly [x: readonly number[], y: readonly (number | null)[]];
 

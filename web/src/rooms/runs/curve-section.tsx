@@ -1,6 +1,6 @@
 /** Charts of one group. Their points are asked for when the group comes near the screen, and again when they grow. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Axis, RunDetail, SeriesAnswer } from "../../../../src/server/ui/runs-protocol.ts";
+import type { Axis, RunDetail, SeriesAnswer } from "../../../../src/server/ui/runs/protocol.ts";
 import type { ApiError } from "../../api.ts";
 import { Chart } from "./chart.tsx";
 import { makeCurve } from "./curve-data.ts";

@@ -1,6 +1,6 @@
 /** How curves are shown: one choice for all charts, kept in this browser. */
 import { signal } from "@preact/signals";
-import type { Axis } from "../../../../src/server/ui/runs-protocol.ts";
+import type { Axis } from "../../../../src/server/ui/runs/protocol.ts";
 import { readStored, writeStored } from "../../stored.ts";
 import type { ChartRange } from "./draw-chart.ts";
 

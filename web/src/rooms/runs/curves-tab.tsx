@@ -4,7 +4,7 @@ import { CurveSection, type ShownRun } from "./curve-section.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { runsPath } from "./run-path.ts";
 import { arrangePanels, parseFilter } from "./panels.ts";
-import type { Axis } from "../../../../src/server/ui/runs-protocol.ts";
+import type { Axis } from "../../../../src/server/ui/runs/protocol.ts";
 
 /** Lines have eight colours. */
 export const mostCompared = 8;

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { RunDetail, ShownEvent, Sign } from "../../../../src/server/ui/runs-protocol.ts";
+import type { RunDetail, ShownEvent, Sign } from "../../../../src/server/ui/runs/protocol.ts";
 import { Badge } from "../../components/badge.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { Segmented } from "../../components/segmented.tsx";

@@ -1,5 +1,5 @@
 /** Samples of two steps or two runs, prompt by prompt. */
-import type { ShownSample } from "../../../../src/server/ui/runs-protocol.ts";
+import type { ShownSample } from "../../../../src/server/ui/runs/protocol.ts";
 
 /** For each row the one of `others` with the same prompt; where a prompt stands several times, the first for the first. */
 export function matchSamples(rows: readonly ShownSample[], others: readonly ShownSample[]): (ShownSample | undefined)[] {

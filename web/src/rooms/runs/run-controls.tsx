@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import type { ControlRequest, RunDetail } from "../../../../src/server/ui/runs-protocol.ts";
+import type { ControlRequest, RunDetail } from "../../../../src/server/ui/runs/protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { showError, showToast } from "../../components/toast.tsx";

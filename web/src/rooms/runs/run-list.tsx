@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import type { RunList as List, RunSummary } from "../../../../src/server/ui/runs-protocol.ts";
+import type { RunList as List, RunSummary } from "../../../../src/server/ui/runs/protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { Icon } from "../../components/icon.tsx";

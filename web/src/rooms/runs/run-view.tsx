@@ -1,6 +1,6 @@
 /** One run, or several over each other: header and tabs. */
 import { useEffect, useState } from "preact/hooks";
-import type { RunChange, RunDetail } from "../../../../src/server/ui/runs-protocol.ts";
+import type { RunChange, RunDetail } from "../../../../src/server/ui/runs/protocol.ts";
 import type { ApiError } from "../../api.ts";
 import { Badge } from "../../components/badge.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";

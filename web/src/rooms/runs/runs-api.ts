@@ -1,4 +1,4 @@
-/** What the runs room asks the server: see runs-protocol.ts. */
+/** What the runs room asks the server: see the server's ui/runs/protocol.ts. */
 import type {
   Axis,
   ControlAnswer,
@@ -9,7 +9,7 @@ import type {
   RunList,
   SamplesPage,
   SeriesAnswer,
-} from "../../../../src/server/ui/runs-protocol.ts";
+} from "../../../../src/server/ui/runs/protocol.ts";
 import { api } from "../../api.ts";
 
 const runPath = (id: string): string => `/runs/${encodeURIComponent(id)}`;

@@ -1,6 +1,6 @@
 /** What the model wrote, step by step, and beside it what it wrote at another step or in another run. */
 import { useEffect, useState } from "preact/hooks";
-import type { RunDetail, ShownSample } from "../../../../src/server/ui/runs-protocol.ts";
+import type { RunDetail, ShownSample } from "../../../../src/server/ui/runs/protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { Icon } from "../../components/icon.tsx";

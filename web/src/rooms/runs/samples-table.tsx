@@ -1,4 +1,4 @@
-import type { ShownSample } from "../../../../src/server/ui/runs-protocol.ts";
+import type { ShownSample } from "../../../../src/server/ui/runs/protocol.ts";
 import { Table } from "../../components/table.tsx";
 import { diffTexts, type DiffPart } from "../label/word-diff.ts";
 import { formatNumber } from "./format.ts";

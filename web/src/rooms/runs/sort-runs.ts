@@ -1,5 +1,5 @@
 /** The table of runs: which are shown, in which order, and which stand below another one. */
-import type { RunSummary } from "../../../../src/server/ui/runs-protocol.ts";
+import type { RunSummary } from "../../../../src/server/ui/runs/protocol.ts";
 
 export type SortKey = "name" | "method" | "status" | "started" | "duration" | "step" | "loss" | "reward";
 

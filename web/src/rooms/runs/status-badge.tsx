@@ -1,4 +1,4 @@
-import type { ShownStatus } from "../../../../src/server/ui/runs-protocol.ts";
+import type { ShownStatus } from "../../../../src/server/ui/runs/protocol.ts";
 import { Badge } from "../../components/badge.tsx";
 
 const kinds = { running: "accent", paused: "warning", finished: "good", stopped: "neutral", failed: "bad", killed: "bad" } as const;

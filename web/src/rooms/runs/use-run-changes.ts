@@ -1,6 +1,6 @@
 /** Calls back when files of a run grew, not more often than eyes need it. */
 import { useEffect, useRef } from "preact/hooks";
-import type { RunChange } from "../../../../src/server/ui/runs-protocol.ts";
+import type { RunChange } from "../../../../src/server/ui/runs/protocol.ts";
 import { subscribe } from "../../live.ts";
 
 const least = 900;

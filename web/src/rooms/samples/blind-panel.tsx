@@ -1,6 +1,6 @@
 /** Blind comparisons: people say in the Label room which text is better, without knowing whose it is; here is who won. */
 import { useEffect } from "preact/hooks";
-import type { BlindResult } from "../../../../src/server/ui/samples-protocol.ts";
+import type { BlindResult } from "../../../../src/server/ui/samples/protocol.ts";
 import { Badge } from "../../components/badge.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
 import { Spinner } from "../../components/spinner.tsx";

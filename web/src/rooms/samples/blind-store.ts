@@ -1,5 +1,5 @@
 import { signal } from "@preact/signals";
-import type { BlindResult } from "../../../../src/server/ui/samples-protocol.ts";
+import type { BlindResult } from "../../../../src/server/ui/samples/protocol.ts";
 import { api } from "../../api.ts";
 import { showError } from "../../components/toast.tsx";
 

@@ -1,6 +1,6 @@
 /** Which texts stand side by side: columns of runs, reports and files. */
 import { useState } from "preact/hooks";
-import type { Source, SourceKind } from "../../../../src/server/ui/samples-protocol.ts";
+import type { Source, SourceKind } from "../../../../src/server/ui/samples/protocol.ts";
 import { Badge } from "../../components/badge.tsx";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";

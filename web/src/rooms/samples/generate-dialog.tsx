@@ -1,6 +1,6 @@
 /** "Generate now": the same prompts through several models. */
 import { useEffect, useState } from "preact/hooks";
-import type { Sampling } from "../../../../src/server/ui/chat-protocol.ts";
+import type { Sampling } from "../../../../src/server/ui/chat/protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { Dialog } from "../../components/dialog.tsx";
 import { NumberField } from "../chat/number-field.tsx";

@@ -1,6 +1,6 @@
 /** Rows of prompts, a cell a column: as text, with what differs from the first, or coloured by a reward model. */
 import { useMemo } from "preact/hooks";
-import type { Grid, GridCell, GridRow, SamplePrompt } from "../../../../src/server/ui/samples-protocol.ts";
+import type { Grid, GridCell, GridRow, SamplePrompt } from "../../../../src/server/ui/samples/protocol.ts";
 import { diffTexts, type TextDiff } from "../label/word-diff.ts";
 import { heats, keyOf, measure, rewardModel } from "./heat-store.ts";
 import { findScale } from "./heat-values.ts";

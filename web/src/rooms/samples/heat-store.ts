@@ -1,6 +1,6 @@
 /** Scores by token, asked for once a text and model. */
 import { signal } from "@preact/signals";
-import type { Heat, HeatAnswer, SamplePrompt } from "../../../../src/server/ui/samples-protocol.ts";
+import type { Heat, HeatAnswer, SamplePrompt } from "../../../../src/server/ui/samples/protocol.ts";
 import { api } from "../../api.ts";
 import { showError } from "../../components/toast.tsx";
 import { readStored, writeStored } from "../../stored.ts";

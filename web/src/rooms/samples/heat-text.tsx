@@ -1,6 +1,6 @@
 /** A text with what a reward model thinks of each token: colour under it, the number on hover and by the arrow keys. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Heat } from "../../../../src/server/ui/samples-protocol.ts";
+import type { Heat } from "../../../../src/server/ui/samples/protocol.ts";
 import { listValues, type HeatMeasure } from "./heat-values.ts";
 
 export interface HeatTextProps {

@@ -1,5 +1,5 @@
 /** Numbers behind the colours of a heat map. */
-import type { Heat } from "../../../../src/server/ui/samples-protocol.ts";
+import type { Heat } from "../../../../src/server/ui/samples/protocol.ts";
 
 /** What is coloured: what a token changes, or where the score stands after it. */
 export type HeatMeasure = "change" | "score";

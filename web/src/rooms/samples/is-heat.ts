@@ -1,4 +1,4 @@
-import type { Heat } from "../../../../src/server/ui/samples-protocol.ts";
+import type { Heat } from "../../../../src/server/ui/samples/protocol.ts";
 import type { HeatEntry } from "./heat-store.ts";
 
 /** Whether the text could be scored. */

@@ -1,6 +1,6 @@
 /** The Samples room: what models write, side by side. */
 import { useEffect, useState } from "preact/hooks";
-import type { BlindAnswer, GridSort, Source } from "../../../../src/server/ui/samples-protocol.ts";
+import type { BlindAnswer, GridSort, Source } from "../../../../src/server/ui/samples/protocol.ts";
 import { api, ApiError } from "../../api.ts";
 import { Button, IconButton } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";

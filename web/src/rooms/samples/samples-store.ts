@@ -1,7 +1,7 @@
 /** What the Samples room shows: chosen columns, filter and order, and what is being generated. */
 import { batch, signal } from "@preact/signals";
-import type { ModelEntry } from "../../../../src/server/ui/chat-protocol.ts";
-import type { GenerateEvent, GenerateRequest, Grid, GridRequest, GridSort, Source } from "../../../../src/server/ui/samples-protocol.ts";
+import type { ModelEntry } from "../../../../src/server/ui/chat/protocol.ts";
+import type { GenerateEvent, GenerateRequest, Grid, GridRequest, GridSort, Source } from "../../../../src/server/ui/samples/protocol.ts";
 import { api } from "../../api.ts";
 import { showError } from "../../components/toast.tsx";
 import { readStored, writeStored } from "../../stored.ts";
