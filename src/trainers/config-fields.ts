@@ -165,7 +165,15 @@ export function choiceListField<const C extends readonly string[]>(choices: C, i
     const list = coerceJson(value);
     return typeof list === "string" ? list.split(",").map((item) => item.trim()) : list;
   };
-  return defineField(z.preprocess(coerce, z.array(z.enum(choices)).min(1)), info);
+  // One message about the whole: the items are not what was written where a text was split into them.
+  const chosen = z.custom<C[number][]>(
+    (value) => Array.isArray(value) && value.length > 0 && value.every((item) => choices.includes(item as string)),
+    {
+      error: ({ input }) =>
+        `expected ${expects}, found ${Array.isArray(input) && input.length > 0 ? input.map(String).join(", ") : JSON.stringify(input)}`,
+    },
+  );
+  return defineField(z.preprocess(coerce, chosen), info);
 }
 
 export function textListField(initial: readonly string[], description: string) {

@@ -22,6 +22,9 @@ test("has TRL's defaults, and takes one loss or a list", () => {
 
 test("refuses what does not go together, and says why", () => {
   expect(problems({ loss_type: "dpo" })[0]).toMatch(/^loss_type/);
+  // The whole text, not its first letter.
+  for (const loss_type of ["sigmiod", ["sigmiod"]])
+    expect(problems({ loss_type })[0]).toMatch(/^loss_type: expected one or more of sigmoid, .*, found sigmiod$/);
   expect(problems({ loss_type: [] })[0]).toMatch(/^loss_type/);
   expect(problems({ loss_type: ["sigmoid", "sft"], loss_weights: [1] })).toEqual([
     "loss_weights: expected a weight for each loss (2), found 1",
