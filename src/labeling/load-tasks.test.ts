@@ -42,6 +42,15 @@ test("all the forms of a task", () => {
   });
 });
 
+test("candidates.jsonl and judgements.jsonl of spar self-rewarding are tasks", () => {
+  const answers = [
+    { text: "x", tokens: 2 },
+    { text: "y", tokens: 3, score: null, judgements: [null], retries: 1 },
+  ];
+  expect(parseTaskRow({ id: "s", prompt: "Q", answers }).candidates).toEqual([{ text: "x" }, { text: "y" }]);
+  expect(() => parseTaskRow({ prompt: "Q", answers: answers.slice(1) })).toThrow("answers: at least two answers");
+});
+
 test("an id from the texts: the same in another order of rows and columns, another for other texts", () => {
   const { id } = parseTaskRow({ prompt: "Q", answer1: "x", answer2: "y" });
   expect(id).toMatch(/^[0-9a-f]{16}$/);

@@ -12,7 +12,7 @@ export interface LabelTask {
 }
 
 export const taskColumns =
-  "{prompt, answer1, answer2}, {prompt, candidates: [text or {text, model}, …]}, {prompt, a, b} or {prompt, chosen, rejected}, the prompt as text or messages";
+  "{prompt, answer1, answer2}, {prompt, candidates: [text or {text, model}, …]}, {prompt, answers: [text or {text}, …]}, {prompt, a, b} or {prompt, chosen, rejected}, the prompt as text or messages";
 
 const layouts: readonly (readonly [string, string])[] = [
   ["answer1", "answer2"],
@@ -46,11 +46,13 @@ function readPrompt(value: unknown): Content {
 }
 
 function readCandidates(row: Row): LabelCandidate[] {
-  const { candidates } = row;
-  if (candidates !== undefined && candidates !== null) {
-    if (!Array.isArray(candidates) || candidates.length < 2) throw expected("candidates: at least two answers", candidates);
-    if (candidates.length > 26) throw expected("candidates: at most 26 answers", `${candidates.length} of them`);
-    return checkDifferent(candidates.map((candidate: unknown, i) => readCandidate(candidate, `candidates[${i}]`)));
+  // `answers` is what spar self-rewarding writes into candidates.jsonl and judgements.jsonl.
+  const column = ["candidates", "answers"].find((name) => row[name] !== undefined && row[name] !== null);
+  if (column !== undefined) {
+    const candidates = row[column];
+    if (!Array.isArray(candidates) || candidates.length < 2) throw expected(`${column}: at least two answers`, candidates);
+    if (candidates.length > 26) throw expected(`${column}: at most 26 answers`, `${candidates.length} of them`);
+    return checkDifferent(candidates.map((candidate: unknown, i) => readCandidate(candidate, `${column}[${i}]`)));
   }
   const columns = layouts.find((pair) => pair.some((column) => column in row));
   if (columns === undefined)
