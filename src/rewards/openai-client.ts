@@ -23,6 +23,8 @@ export interface OpenAIClientOptions {
   readonly backoff?: number | undefined;
   /** A folder in which answers are kept by what was asked; absent: none are kept. */
   readonly cacheFolder?: string | undefined;
+  /** What to do where the server refuses the key, for hints; absent: how the command line takes one. */
+  readonly keyHint?: string | undefined;
   /** For a million tokens each, in any currency. */
   readonly prices?: { readonly prompt: number; readonly completion: number } | undefined;
 }
@@ -52,8 +54,15 @@ export interface OpenAIClient {
 /** No wait is longer, whatever a server asks for. In seconds. */
 const longestWait = 60;
 
+/** Some servers answer with a list of parts, of which those with a text are what was said. */
+const contentSchema = z.union([
+  z.string(),
+  z
+    .array(z.looseObject({ text: z.unknown().optional() }))
+    .transform((parts) => parts.map(({ text }) => (typeof text === "string" ? text : "")).join("")),
+]);
 const completionSchema = z.object({
-  choices: z.array(z.object({ message: z.object({ content: z.string().nullish() }), finish_reason: z.string().nullish() })).min(1),
+  choices: z.array(z.object({ message: z.object({ content: contentSchema.nullish() }), finish_reason: z.string().nullish() })).min(1),
   usage: z.object({ prompt_tokens: z.number().nullish(), completion_tokens: z.number().nullish() }).nullish(),
 });
 const cachedSchema = z.object({ text: z.string(), finishReason: z.string().nullable() });
@@ -111,7 +120,7 @@ export function createOpenAIClient(options: OpenAIClientOptions): OpenAIClient {
         }
         outcome = { kind: "failure", reason: `answered without choices: ${JSON.stringify(outcome.body).slice(0, 300)}`, again: true };
       }
-      if (!outcome.again || tries === retries) throw explainFailure(who, outcome, tries + 1, apiKey);
+      if (!outcome.again || tries === retries) throw explainFailure(who, outcome, tries + 1, { ...options, url });
       used.repeated++;
       if (outcome.retryAfter !== undefined)
         pausedUntil = Math.max(pausedUntil, Date.now() + 1000 * Math.min(longestWait, outcome.retryAfter));
@@ -142,7 +151,8 @@ export function createOpenAIClient(options: OpenAIClientOptions): OpenAIClient {
   };
 }
 
-function parseAddress(address: string): URL {
+/** Where requests go. Throws `judge/invalid-address`. */
+export function parseAddress(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url === undefined || !/^https?:$/.test(url.protocol)) {
     throw new SparError("judge/invalid-address", `Judge: expected an http(s) address, got "${address}"`, {
@@ -181,16 +191,27 @@ function findRefused(reason: string, sent: readonly Optional[]): Optional | unde
   return sent.includes("response_format") && !/\b(model|context|token|messages)\b/i.test(reason) ? "response_format" : undefined;
 }
 
-function explainFailure(who: string, failure: PostOutcome & { kind: "failure" }, attempts: number, apiKey: string | undefined): SparError {
+function explainFailure(
+  who: string,
+  failure: PostOutcome & { kind: "failure" },
+  attempts: number,
+  { apiKey, keyHint, cacheFolder, url }: OpenAIClientOptions & { readonly url: URL },
+): SparError {
   // Some servers quote the key that they refuse.
   const reason = apiKey === undefined || apiKey === "" ? failure.reason : failure.reason.replaceAll(apiKey, "…");
+  const key = `${apiKey === undefined || apiKey === "" ? "No key was sent" : "The key that was sent is refused"}. ${
+    keyHint ?? "Set OPENAI_API_KEY, or name the variable that holds the key with --api-key-env."
+  }`;
+  const unanswered =
+    cacheFolder === undefined
+      ? `Is the server at ${url.origin} running? No cache keeps the answers that came: they are asked for again.`
+      : "Answers that came are in the cache: the same command goes on from there.";
   const hints: { readonly [status: number]: string } = {
-    401: "Set OPENAI_API_KEY, or name the variable that holds the key with --api-key-env.",
-    403: "Set OPENAI_API_KEY, or name the variable that holds the key with --api-key-env.",
+    401: key,
+    403: key,
     404: "Check the address (often it ends in /v1) and the model's name; GET …/v1/models lists the models.",
   };
-  const hint =
-    hints[failure.status ?? 0] ?? (failure.again ? "Answers that came are in the cache: the same command goes on from there." : undefined);
+  const hint = hints[failure.status ?? 0] ?? (failure.again ? unanswered : undefined);
   return new SparError("judge/service-failed", `${who} ${reason}${attempts === 1 ? "" : ` (${attempts} attempts)`}`, {
     cause: failure.cause,
     ...(hint === undefined ? {} : { hint }),

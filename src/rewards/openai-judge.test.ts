@@ -37,7 +37,11 @@ async function serve(react: Reaction): Promise<{ address: string; asked: Asked[]
   return { address: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`, asked };
 }
 
-function say(response: ServerResponse, content: string | null, usage: object | null = { prompt_tokens: 10, completion_tokens: 4 }): void {
+function say(
+  response: ServerResponse,
+  content: string | null | readonly object[],
+  usage: object | null = { prompt_tokens: 10, completion_tokens: 4 },
+): void {
   response.setHeader("content-type", "application/json");
   response.end(JSON.stringify({ choices: [{ index: 0, message: { role: "assistant", content }, finish_reason: "stop" }], usage }));
 }
@@ -140,6 +144,16 @@ describe("answers", () => {
     // Seeds 0 and 1 are silent; their second tries have seeds 2 and 3.
     const [grade] = await judgeAt(address, { judgements: 2 }).grade(one);
     expect(grade).toMatchObject({ score: 2, judgements: [2, null], retries: 2 });
+  });
+
+  test("may come as a list of parts", async () => {
+    const parts = [
+      { type: "thinking", thinking: [] },
+      { type: "text", text: "Fine.\nSco" },
+      { type: "text", text: "re: 4" },
+    ];
+    const { address } = await serve((_, response) => say(response, parts));
+    expect((await judgeAt(address).grade(one))[0]).toMatchObject({ score: 4, texts: ["Fine.\nScore: 4"] });
   });
 
   test("that are refused (no content) are void", async () => {

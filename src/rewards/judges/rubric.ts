@@ -53,20 +53,24 @@ function renderContent(content: unknown): string {
 }
 
 /**
- * The judgement in a text: what follows the last lead (`Score: 3.5`, `**Score:** 4/5`), or the text itself where the lead is empty.
+ * The judgement in a text: what follows the last lead (`Score: 3.5`, `**Score:** 4/5`, `Score: \boxed{4}`), or the text itself where the
+ * lead is empty. Without a colon a sentence that ends with it counts (`The score is 4.`).
  * Null: none, out of range, a range instead of a number, or points out of another total.
  */
 export function parseJudgement(text: string, rubric: Rubric): number | null {
   const word = leadWord(rubric);
   let rest = text;
   if (word !== "") {
-    const pattern = new RegExp(`(?<![\\p{L}\\p{N}])${escapePattern(word)}["' \\t*_]*[:=]`, "giu");
-    const last = [...text.matchAll(pattern)].at(-1);
+    const begin = `(?<![\\p{L}\\p{N}])${escapePattern(word)}["' \\t*_]*`;
+    const lastOf = (pattern: string) => [...text.matchAll(new RegExp(begin + pattern, "giu"))].at(-1);
+    const last =
+      lastOf("[:=：]") ??
+      lastOf(String.raw`is[ \t]+(?=[^\s\p{L}]{0,12}(?:boxed\{)?[\p{L}\p{N}.,]+(?:\s*(?:\/|out of|of)\s*\d+)?[\s*_)\]}$"'.!]*$)`);
     if (last === undefined) return null;
     rest = text.slice(last.index + last[0].length);
   }
-  // The value may stand on the next line, and in brackets, quotes or bold type.
-  const said = /^[\s*_<[("'`]*([^\n]*)/.exec(rest)?.[1] ?? "";
+  // The value may stand on the next line, and in brackets, quotes, bold type or TeX's box.
+  const said = /^(?:[\s*_<[("'`$]|\\boxed\{|\\[([])*([^\n]*)/.exec(rest)?.[1] ?? "";
   return readValue(said, rubric);
 }
 
@@ -74,7 +78,7 @@ export function parseJudgement(text: string, rubric: Rubric): number | null {
 export function leadWord({ lead }: Rubric): string {
   return lead
     .trim()
-    .replace(/\s*[:=]$/, "")
+    .replace(/\s*[:=：]$/, "")
     .toLowerCase();
 }
 
@@ -87,7 +91,7 @@ function parseScore(said: string, [low, high]: Rubric["range"]): number | null {
   if (match === null) return null;
   const value = Number(match[1].replace(",", ".").replace("−", "-"));
   const tail = match[2];
-  const total = /^[\s*_)\]]*(?:\/|out of|of)\s*(\d+(?:\.\d+)?)/i.exec(tail);
+  const total = /^[\s*_)\]}]*(?:\/|out of|of)\s*(\d+(?:\.\d+)?)/i.exec(tail);
   if (total !== null && Number(total[1]) !== high) return null;
   if (/^\s*(?:[-–—]|to\b|or\b)\s*\d/i.test(tail) || /^[\p{L}%]/u.test(tail)) return null;
   return value >= low && value <= high ? value : null;
