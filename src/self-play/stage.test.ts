@@ -128,6 +128,17 @@ describe("a stage", () => {
     expect(existsSync(join(root, "M2", "b.part"))).toBe(false);
   });
 
+  test("that was done when it was stopped is not done again", async () => {
+    put("a", "x");
+    const controller = new AbortController();
+    const late = copyStage("a", "b");
+    const stopping = { ...late, run: (options: { resume: boolean }) => late.run(options).then(() => controller.abort()) };
+    await expect(runAll([stopping, copyStage("b", "c")], { signal: controller.signal })).rejects.toMatchObject({ code: "run/interrupted" });
+    expect(ran).toEqual(["b"]);
+    expect(events.map(({ code }) => code)).toEqual(["stage/started", "stage/finished"]);
+    expect(await runAll([copyStage("a", "b"), copyStage("b", "c")])).toEqual(["c"]);
+  });
+
   test("ends before the next where the run is stopped, by signal or by control file", async () => {
     put("a", "x");
     const controller = new AbortController();

@@ -22,7 +22,7 @@ export interface Stage {
   readonly reads: readonly string[];
   /** Files and model folders that it makes, by their names in `folder`. */
   readonly writes: readonly string[];
-  /** `resume`: an earlier try with the same inputs was cut short, and may have left parts. */
+  /** `resume`: an earlier try with the same inputs was cut short, and may have left parts. One that is stopped throws: what returns is done. */
   run(options: { readonly resume: boolean }): Promise<void>;
 }
 
@@ -121,10 +121,11 @@ export function createStageRunner({
       } finally {
         watch.stop();
       }
-      checkSignal(signal, root);
       const time = { seconds: round(watch.seconds()), memory: Math.round(watch.peak() / 1e6) };
       await writeRecord(path, stage.name, { inputs, done: true, outputs: await hashOutputs(stage), ...time });
       tracker.event({ code: "stage/finished", message: `${shown}: ${time.seconds.toFixed(1)} s`, ...time });
+      // Only now: a stage that was asked to stop too late to hear it is done, and is not to be done twice.
+      checkSignal(signal, root);
       return time;
     },
   };
