@@ -15,6 +15,18 @@ describe("choosePair", () => {
     expect(choosePair(answers(["a", 1, 3], ["b", 9, 3.5]), { ...plain, tieWithin: 0.5 })).toBe("tie");
     expect(choosePair(answers(["a", 1, 3], ["a", 1, 5]), plain)).toBe("tie");
   });
+  test("the same words as best and worst: the pair with other words that lies furthest apart", () => {
+    const pairOf = (...list: [string, number, number][]): unknown => {
+      const pair = choosePair(answers(...list), plain);
+      return typeof pair === "string" ? pair : [pair.chosen.text, pair.chosen.score, pair.rejected.text, pair.rejected.score];
+    };
+    expect(pairOf(["same", 1, 5], ["same", 1, 0], ["other", 1, 3])).toEqual(["other", 3, "same", 0]);
+    expect(pairOf(["same", 1, 5], ["other", 1, 2], ["same", 1, 0])).toEqual(["same", 5, "other", 2]);
+    const options = { tieWithin: 3, lengthTier: 0 };
+    expect(choosePair(answers(["same", 1, 5], ["same", 1, 0], ["other", 1, 3]), options)).toBe("tie");
+    const tiers = answers(["same", 9, 5], ["same", 9, 0], ["short", 2, 4.9], ["long", 20, 0.1]);
+    expect(texts(choosePair(tiers, { tieWithin: 0, lengthTier: 0.1 }))).toEqual(["short", "long"]);
+  });
   test("voids and empty answers are in no pair", () => {
     expect(choosePair(answers(["a", 1, null], ["b", 1, 2]), plain)).toBe("void");
     expect(choosePair(answers(["", 1, 0], ["b", 1, 2], ["c", 1, null]), plain)).toBe("void");
