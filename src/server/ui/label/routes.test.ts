@@ -123,7 +123,7 @@ test("rankings, ratings and edits are turned into the task's order", async () =>
   expect(saved).toHaveLength(1);
   expect((await ranked.stored())[0]).toMatchObject({ ranking: [[2], [0, 3], [1]], edit: { candidate: 2, text: "three!" }, choice: null });
   const history = (await ranked.send<GivenLabel[]>("GET", "/projects/p/history?annotator=anna&limit=5")).body;
-  expect(history[0].label.ranking).toEqual([[at("three")], [at("one"), at("four")].sort(), [at("two")]]);
+  expect(history[0].label.ranking).toEqual([[at("three")], [at("one"), at("four")].toSorted((a, b) => a - b), [at("two")]]);
   expect(history[0].task).toEqual(task);
 
   await ends.pop()!();
