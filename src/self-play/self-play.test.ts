@@ -268,6 +268,20 @@ Verdict:
     expect(stopped.length).toBe(lengths.some((growth) => growth > 1.000001) ? 1 : 0);
   });
 
+  test("people who compared the candidates decide: judged by a rule first, then by their labels", { timeout: 60_000 }, async () => {
+    const more = { eft_dataset: null, ift_dataset: null, num_iterations: 1, num_candidates: 2, outside_judge: null };
+    const begun = make("people", { ...more, judge: "rule:length" });
+    await trainSelfRewarding(begun, createContext());
+    const rows = read<{ prompt: string; answers: { text: string }[] }>(begun.output_dir, "M2", "candidates.jsonl");
+    const labels = rows.map(({ prompt, answers: [a, b] }) => ({ prompt, a: a.text, b: b.text, labels: ["b"] }));
+    const context = createContext({ resume: true });
+    await trainSelfRewarding(make("people", { ...more, judge: `human:${put("labelled.jsonl", labels)}` }), context);
+    expect(stagesRun(context.log)[0]).toBe("M2/judgements");
+    const pairs = read<{ prompt: string; chosen: string; rejected: string }>(begun.output_dir, "M2", "pairs.jsonl");
+    const wanted = labels.filter(({ a, b }) => a !== b && a.trim() !== "" && b.trim() !== "");
+    expect(pairs.map(({ prompt, chosen, rejected }) => ({ prompt, a: rejected, b: chosen, labels: ["b"] }))).toEqual(wanted);
+  });
+
   test("a judge that gives all the same grade leaves no pairs, and says so", { timeout: 60_000 }, async () => {
     const module = join(folder, "same.mjs");
     writeFileSync(module, "export default (rows) => rows.map(() => 3);\n");

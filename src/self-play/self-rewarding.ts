@@ -9,7 +9,7 @@
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { specFromName, type Content } from "../data/index.ts";
+import { specFromName } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
 import { Random } from "../internal/rng.ts";
 import { pickDPOKeys, type SelfRewardingConfig, type TrainingContext, type TrainingOutcome } from "../trainers/configs.ts";
@@ -17,6 +17,7 @@ import { trainingSpecs } from "../trainers/index.ts";
 import { answerSettings, drawSeed, readQuestion } from "./answering.ts";
 import { choosePair, isEmptyAnswer } from "./choose-pairs.ts";
 import { trainFirst } from "./first-model.ts";
+import { judgeRows, summarizeCompared, type CandidateRow, type JudgedRow } from "./judge-candidates.ts";
 import { makePrompts, promptPatternVersion } from "./make-prompts.ts";
 import { findStopReason, findWarnings, summarizeJudgements, type JudgementSummary, type Watched } from "./monitors.ts";
 import { describeJudge, listJudgeFiles, nameJudge, openJudge } from "./open-judge.ts";
@@ -36,25 +37,6 @@ import {
 } from "./self-play-run.ts";
 import { createTrainingStage, readTrainingSteps } from "./train-stage.ts";
 import { readSamples, watch } from "./watch-model.ts";
-
-interface CandidateRow {
-  readonly prompt: Content;
-  readonly answers: readonly { readonly text: string; readonly tokens: number }[];
-}
-
-interface JudgedAnswer {
-  readonly text: string;
-  readonly tokens: number;
-  readonly score: number | null;
-  readonly judgements: readonly (number | null)[];
-  readonly retries: number;
-  readonly reasons?: readonly string[];
-}
-
-interface JudgedRow {
-  readonly prompt: Content;
-  readonly answers: readonly JudgedAnswer[];
-}
 
 type PairSummary = JudgementSummary & { readonly prompts: number; readonly pairs: number; readonly ties: number };
 
@@ -308,19 +290,14 @@ async function judgeCandidates(
           resume,
           signal: run.context.signal,
           async produce(part) {
-            const requests = part.flatMap(({ prompt, answers, ...columns }) =>
-              answers.map(({ text }) => ({ prompt, answer: text, columns })),
-            );
-            const grades = await judge.grade(requests, { signal: run.context.signal, onProgress: (done) => progress(judged + done) });
-            judged += requests.length;
-            let at = 0;
-            return part.map((row): JudgedRow => ({
-              ...row,
-              answers: row.answers.map(({ text, tokens }): JudgedAnswer => {
-                const { score, judgements, retries, texts } = grades[at++];
-                return { text, tokens, score, judgements, retries, ...(texts === undefined ? {} : { reasons: texts }) };
-              }),
-            }));
+            const isLookup = name?.startsWith("human:") === true;
+            const done = await judgeRows(judge, part, {
+              signal: run.context.signal,
+              onProgress: (some) => progress(judged + some),
+              isLookup,
+            });
+            judged += part.reduce((sum, { answers }) => sum + answers.length, 0);
+            return done;
           },
         });
       } finally {
@@ -369,6 +346,7 @@ async function pairUp(
         pairs: pairs.length,
         ties,
         ...summarizeJudgements(answered),
+        ...summarizeCompared(rows),
       };
       await writeRows(join(folder, "pairs.jsonl"), pairs);
       await writeFile(join(folder, "pairs-summary.json"), `${JSON.stringify(summary, undefined, 2)}\n`);
