@@ -198,6 +198,27 @@ describe("comparing evaluations", () => {
     expect(comparison.differences).toEqual([]);
   });
 
+  test("self-play runs show what was watched from model to model", async () => {
+    const last = { "outside/win_rate": 0.7, "outside/mean_score": 1.5, "answers/mean_length": 9, "answers/distinct_2": 0.4, ties: 0.1 };
+    const rewarding = (name: string) =>
+      write(name, {
+        "metrics.jsonl": [
+          { step: 1, "outside/mean_score": 0.5, "answers/mean_length": 6, "answers/distinct_2": 0.5 },
+          { step: 2, pairs: 4, "answers/length_growth": 1.5, ...last },
+        ],
+      });
+    const { runs } = await compare(rewarding("sr1"), rewarding("sr2"));
+    const valuesOf = ({ measures }: (typeof runs)[number]) =>
+      Object.fromEntries(Object.entries(measures).map(([key, { value }]) => [key, value]));
+    expect(runs.map(valuesOf)).toEqual([
+      { ...last, "answers/length_growth": 1.5 },
+      { ...last, "answers/length_growth": 1.5 },
+    ]);
+    const gains = { "gain/gain": 0.1, "gain/loss": 0.59, "gain/margin": 0.3, "gain/accuracy": 0.8 };
+    const spin = await loadResult(write("spin", { "metrics.jsonl": [{ step: 1, iteration: 0, ...gains }] }));
+    expect(Object.fromEntries(spin.measures.map(({ name, value }) => [name, value]))).toEqual(gains);
+  });
+
   test("what is no result", async () => {
     await expect(loadResult(join(root, "nowhere"))).rejects.toMatchObject({
       code: "evaluation/no-result",

@@ -237,6 +237,16 @@ const shownOfRuns = [
   "objective/kl",
   "accuracy",
   "loss",
+  "outside/win_rate",
+  "outside/mean_score",
+  "answers/mean_length",
+  "answers/length_growth",
+  "answers/distinct_2",
+  "ties",
+  "gain/gain",
+  "gain/loss",
+  "gain/margin",
+  "gain/accuracy",
 ];
 
 function readRun(name: string, rows: readonly JsonRow[]): LoadedResult {
