@@ -2,7 +2,8 @@ import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFil
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import { produceRows, readRows } from "./rows-file.ts";
+import { judgedShapes } from "./row-shapes.ts";
+import { produceRows, readRows, readSummary } from "./rows-file.ts";
 
 let folder: string;
 let path: string;
@@ -18,6 +19,43 @@ test("a bad line is named, with what is missing", async () => {
   writeFileSync(path, '{"a": 1}\nnot json\n');
   await expect(readRows<{ a: number }>(path, ["a"])).rejects.toThrow(`${path}:2: expected {a}, got no JSON object`);
   await expect(readRows(join(folder, "none.jsonl"), [])).rejects.toMatchObject({ code: "self-play/bad-rows" });
+});
+
+test("what was edited into another shape is named by its file, line and column", async () => {
+  const good = { text: "x", tokens: 1, score: 1, judgements: [1, null], retries: 0 };
+  const tell = async (row: object): Promise<string> => {
+    writeFileSync(path, [{ prompt: "q", answers: [good] }, row].map((line) => `${JSON.stringify(line)}\n`).join(""));
+    const error: unknown = await readRows<{ prompt: string; answers: object[] }>(path, ["prompt", "answers"], judgedShapes).catch(
+      (thrown: unknown) => thrown,
+    );
+    expect(error).toMatchObject({ code: "self-play/bad-rows" });
+    return (error as Error).message.replace(`${path}:2: `, "");
+  };
+  const expected = "{text, tokens, score, judgements, retries}";
+  expect(await tell({ prompt: "q", answers: "no" })).toBe(`answers: expected a list of ${expected}, got "no"`);
+  expect(await tell({ prompt: "q", answers: [good, "no"] })).toBe(`answers[1]: expected ${expected}, got "no"`);
+  expect(await tell({ prompt: "q", answers: [{ text: "x", tokens: 1, score: 1 }] })).toBe(
+    "answers[0].judgements: expected a list of numbers or nulls, got nothing",
+  );
+  expect(await tell({ prompt: "q", answers: [{ ...good, score: "5" }] })).toBe('answers[0].score: expected a number or null, got "5"');
+  expect(await tell({ prompt: "q", answers: [{ ...good, text: null }] })).toBe("answers[0].text: expected a text, got null");
+  expect(await tell({ prompt: 3, answers: [good] })).toContain("prompt: expected a text or messages");
+  expect(await tell({ prompt: [{ role: "user" }], answers: [good] })).toContain("prompt: expected a text or messages");
+  writeFileSync(path, '{"prompt": [{"role": "user", "content": "q"}], "answer": ["a"]}\n');
+  await expect(readRows<{ prompt: object }>(path, ["prompt"])).resolves.toHaveLength(1);
+  await expect(readRows<{ prompt: object; answer: string }>(path, ["prompt", "answer"])).rejects.toThrow(
+    `${path}:1: answer: expected a text, got ["a"]`,
+  );
+});
+
+test("a summary that was edited into another shape is named", async () => {
+  writeFileSync(path, '{"pairs": 3, "ties": null}');
+  expect(await readSummary<{ pairs: number; ties: number | null }>(path, ["pairs", "ties"])).toEqual({ pairs: 3, ties: null });
+  await expect(readSummary<{ pairs: number; voids: number }>(path, ["pairs", "voids"])).rejects.toThrow(
+    `${path}: expected numbers or null for pairs, voids, got voids: nothing`,
+  );
+  writeFileSync(path, "3 pairs");
+  await expect(readSummary(path, [])).rejects.toMatchObject({ code: "self-play/bad-rows" });
 });
 
 test("a file made in two goes is the one made in one, and done parts are not made again", async () => {

@@ -3,9 +3,15 @@ import { existsSync } from "node:fs";
 import { open, readFile, rename, rm } from "node:fs/promises";
 import { writeFileAtomic } from "../checkpoint/index.ts";
 import { SparError } from "../internal/errors.ts";
+import { columnShapes, findWrong, type Shapes } from "./row-shapes.ts";
 
-/** Throws `self-play/bad-rows` with the file and the line; empty lines are none. */
-export async function readRows<T extends object>(path: string, columns: readonly (keyof T & string)[]): Promise<T[]> {
+/** Throws `self-play/bad-rows` with the file and the line where a column is missing or holds what it should not; empty lines are none. */
+export async function readRows<T extends object>(
+  path: string,
+  columns: readonly (keyof T & string)[],
+  shapes: Shapes = columnShapes,
+): Promise<T[]> {
+  const checked = Object.fromEntries(Object.entries(shapes).filter(([column]) => (columns as readonly string[]).includes(column)));
   let text: string;
   try {
     text = await readFile(path, "utf8");
@@ -20,17 +26,30 @@ export async function readRows<T extends object>(path: string, columns: readonly
     if (line.trim() === "") continue;
     const row = parseRow(line);
     const missing = row === undefined ? columns : columns.filter((column) => row[column] === undefined);
-    if (row === undefined || missing.length > 0) {
-      const expected = `{${columns.join(", ")}}`;
-      throw new SparError(
-        "self-play/bad-rows",
-        `${path}:${i + 1}: expected ${expected}, ${row === undefined ? "got no JSON object" : `got {${Object.keys(row).join(", ")}}`}`,
-        { hint: "Mend the line, or delete the file: its stage then makes it again." },
-      );
-    }
+    const wrong =
+      row === undefined
+        ? `expected {${columns.join(", ")}}, got no JSON object`
+        : missing.length > 0
+          ? `expected {${columns.join(", ")}}, got {${Object.keys(row).join(", ")}}`
+          : findWrong(row, checked);
+    if (wrong !== undefined)
+      throw new SparError("self-play/bad-rows", `${path}:${i + 1}: ${wrong}`, {
+        hint: "Mend the line, or delete the file: its stage then makes it again.",
+      });
     rows.push(row as T);
   }
   return rows;
+}
+
+/** A stage's summary. Throws `self-play/bad-rows` where it is no JSON object, or where one of `numbers` is neither a number nor null. */
+export async function readSummary<T extends object>(path: string, numbers: readonly (keyof T & string)[]): Promise<T> {
+  const summary = parseRow(await readFile(path, "utf8"));
+  const wrong = numbers.find((name) => summary?.[name] !== null && typeof summary?.[name] !== "number");
+  if (summary !== undefined && wrong === undefined) return summary as T;
+  const found = summary === undefined ? "got no JSON object" : `got ${wrong}: ${JSON.stringify(summary[wrong as string]) ?? "nothing"}`;
+  throw new SparError("self-play/bad-rows", `${path}: expected numbers or null for ${numbers.join(", ")}, ${found}`, {
+    hint: "Mend the file, or delete it: its stage then makes it again.",
+  });
 }
 
 export async function writeRows(path: string, rows: readonly object[]): Promise<void> {

@@ -6,7 +6,7 @@
  * The opponent of iteration t is the model of iteration t − 1 (of 0 the fine-tuned model given): it writes y′, training starts from it, and it
  * is the reference; so the loss begins at ln 2. From the second iteration on the pairs of the one before are trained on too.
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTokeniseContext, tokenisePair, type Content, type TokenizedPair } from "../data/index.ts";
 import { intervalOfShare } from "../evaluation/index.ts";
@@ -18,7 +18,7 @@ import { trainingSpecs } from "../trainers/index.ts";
 import { isEmptyAnswer } from "./choose-pairs.ts";
 import { openPolicy, sampleAnswers, toCompletion, type AnswerSettings } from "./policy.ts";
 import { loadAnsweredRows, type AnsweredRow } from "./read-examples.ts";
-import { produceRows, readRows, writeRows } from "./rows-file.ts";
+import { produceRows, readRows, readSummary, writeRows } from "./rows-file.ts";
 import {
   createClock,
   keepFittingPrompts,
@@ -245,7 +245,10 @@ async function measureGain(
     clock,
     "judging",
   );
-  return JSON.parse(await readFile(join(folder, "gain.json"), "utf8")) as Gain;
+  const gain = await readSummary<Gain>(join(folder, "gain.json"), ["examples", "loss", "gain", "margin", "accuracy"]);
+  if (!Array.isArray(gain.interval))
+    throw new SparError("self-play/bad-rows", `${join(folder, "gain.json")}: expected interval: [low, high]`);
+  return gain;
 }
 
 /** What margins (in nats) mean for the loss with `beta`; a margin of 0 is not told apart. */
