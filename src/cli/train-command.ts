@@ -112,7 +112,14 @@ export async function runTrainCommand(command: TrainCommand, args: string[], io:
   const hubToken = recipe.config.report_to.includes("trackio") ? (await readHubSettings()).token : undefined;
   const trackerSettings = gatherTrackerSettings(process.env, recipe.config.report_to, hubToken);
   const labelStudioToken = process.env["LABEL_STUDIO_API_KEY"];
-  const outcome = await runRecipe(recipe, { version: readVersion(), signal: io.signal, trackers, trackerSettings, labelStudioToken });
+  const outcome = await runRecipe(recipe, {
+    version: readVersion(),
+    signal: io.signal,
+    trackers,
+    trackerSettings,
+    labelStudioToken,
+    judgeApiKey: process.env["OPENAI_API_KEY"],
+  });
   if (outcome.status === "stopped") {
     // That it stopped, where, and what it saved was an event of the run.
     throw new InterruptedError(`To go on: ${describeContinuation(command, args)}`);

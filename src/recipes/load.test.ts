@@ -342,6 +342,29 @@ learning_rate: fast
   expect(config.dataset_name).toBe("org/data");
 });
 
+test("what judges need and is not there comes with all other errors", async () => {
+  const flags = {
+    model_name_or_path: "gpt2",
+    dataset_name: "org/data",
+    judge: "rule:nope",
+    judge_rubric: "nope.md",
+    outside_judge: "model:./no/judge",
+    outside_judge_rubric: "none.md",
+    outside_judge_api_key_file: "no.key",
+    reward_weights: "1,2",
+  };
+  const load = loadRecipe({ method: "self-rewarding", flags: Object.entries(flags).flatMap(([key, value]) => [`--${key}`, value]) });
+  expect((await problemsOf(load, "usage/invalid")).sort()).toEqual([
+    expect.stringMatching(/^--judge: rule:nope: there is no such rule/),
+    expect.stringMatching(/^--judge_rubric: Reading the rubric nope\.md/),
+    expect.stringMatching(/^--outside_judge: .*\.\/no\/judge/),
+    "--outside_judge_api_key_file: expected outside_judge: openai:… with it",
+    "--outside_judge_api_key_file: there is no file no.key",
+    expect.stringMatching(/^--outside_judge_rubric: Reading the rubric none\.md/),
+    expect.stringMatching(/^--reward_weights: expected a weight for each reward \(0\), found 2/),
+  ]);
+});
+
 test("a folder without a model is told at the start, and what lies inside an invalid list of data sets", async () => {
   const folder = mkdtempSync(join(tmpdir(), "spar-recipe-"));
   const here = (name: string): string => join(folder, name);

@@ -60,7 +60,14 @@ export async function findMissingPaths(
     } else if (key === "reward_funcs" && Array.isArray(value)) {
       for (const [i, spec] of (value as string[]).entries())
         await collect(entry.placeOf?.([i]) ?? entry.place, `${entry.key}[${i}]`, () => checkReward(spec, checkModel));
-    }
+    } else if ((key === "judge" || key === "outside_judge") && typeof value === "string" && /^(model|reward|rule):./.test(value)) {
+      const { checkJudge } = await import("../rewards/index.ts");
+      await collect(entry.place, entry.key, () => checkJudge(value, checkModel));
+    } else if ((key === "judge_rubric" || key === "outside_judge_rubric") && typeof value === "string") {
+      const { loadRubric } = await import("../rewards/index.ts");
+      await collect(entry.place, entry.key, () => loadRubric(value));
+    } else if ((key === "judge_api_key_file" || key === "outside_judge_api_key_file") && typeof value === "string")
+      await collect(entry.place, entry.key, () => findFile(value));
   }
   return found;
 }

@@ -55,6 +55,8 @@ export type RunRecipeOptions = {
   parent?: string;
   /** Label Studio's, for data sets that are projects there. */
   labelStudioToken?: string | undefined;
+  /** Key of an `openai:` judge for which the recipe names no file. */
+  judgeApiKey?: string | undefined;
   /** Stands in for `trainMethod`. */
   train?: typeof trainMethod;
 };
@@ -174,6 +176,7 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
           tracker.event({ code: step > 0 || isStaged ? "run/resumed" : "run/no-checkpoint", message, step });
         },
         readControl: () => directory.readControl(),
+        judgeApiKey: options.judgeApiKey,
       });
       await tracker.close(outcome.status);
       return outcome;

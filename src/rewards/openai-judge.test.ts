@@ -302,6 +302,23 @@ describe("trouble", () => {
     expect(asked).toHaveLength(1);
   });
 
+  test("hints say how the caller gives a key, whether one was sent, and of a cache only where there is one", async () => {
+    const cacheFolder = mkdtempSync(join(tmpdir(), "spar-hints-"));
+    folders.push(cacheFolder);
+    const { address } = await serve((_, response, index) => refuse(response, index < 2 ? 401 : 503, "no", { "retry-after": "0" }));
+    const hintOf = (options: Partial<OpenAIClientOptions>): Promise<string> =>
+      ask(address, { retries: 0, ...options }).then(
+        () => "",
+        (error: { hint: string }) => error.hint,
+      );
+    expect(await hintOf({ keyHint: "Use a file." })).toBe("No key was sent. Use a file.");
+    expect(await hintOf({ apiKey: "sk-secret" })).toMatch(/^The key that was sent is refused\. Set OPENAI_API_KEY/);
+    expect(await hintOf({})).toBe(
+      `Is the server at ${new URL(address).origin} running? No cache keeps the answers that came: they are asked for again.`,
+    );
+    expect(await hintOf({ cacheFolder })).toMatch(/^Answers that came are in the cache/);
+  });
+
   test("one request that fails for good ends the call, and those that wait are not sent", async () => {
     const { address, asked } = await serve((_, response, index) => (index === 1 ? refuse(response, 401, "no") : say(response, "Score: 1")));
     const requests = Array.from({ length: 50 }, (_, i) => ({ prompt: "p", answer: String(i) }));

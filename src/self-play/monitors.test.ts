@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { findStopReason, findWarnings, measureWins, summarizeJudgements, type Watched } from "./monitors.ts";
+import { findOutsideWarnings, findStopReason, findWarnings, measureWins, summarizeJudgements, type Watched } from "./monitors.ts";
 
-const first: Watched = { mean_length: 100, distinct_2: 0.8, outside_score: 0.2, win_rate: null, win_interval: null };
+const first: Watched = { mean_length: 100, distinct_2: 0.8, outside_score: 0.2, outside_voids: 0, win_rate: null, win_interval: null };
 const calm = { answers: 8, voids: 0, retries: 0, mean_score: 3, self_agreement: 1, ties: 0.1 };
 
 describe("stop rules", () => {
@@ -53,4 +53,16 @@ test("wins count ties half and voids not at all", () => {
   expect(win_rate).toBe(2.5 / 4);
   expect(win_interval?.[0]).toBeLessThan(2.5 / 4);
   expect(measureWins([comparison(null)], 1)).toEqual({ win_rate: null, win_interval: null });
+});
+
+test("what the outside judge left unsaid is told, and so is a stop rule that cannot hold", () => {
+  const warn = (voids: number | null, score: number | null, withoutGain = false): string[] =>
+    findOutsideWarnings("M2", { outside_voids: voids, outside_score: score }, { withoutGain }).map(({ message }) => message);
+  expect(warn(null, null)).toEqual([]);
+  expect(warn(0.2, 3, true)).toEqual([]);
+  expect(warn(0.25, 3)).toEqual(["M2: the outside judge left 25 % of the answers without a judgement: its figures are about the others"]);
+  expect(warn(1, null, true)).toEqual([
+    "M2: the outside judge left 100 % of the answers without a judgement: its figures are about the others",
+    "M2: no grade by the outside judge, so stop_without_gain cannot say whether there is a gain",
+  ]);
 });

@@ -11,6 +11,8 @@ export interface Watched {
   readonly distinct_2: number;
   /** Mean grade by the outside judge; null where there is none, or where it only compares. */
   readonly outside_score: number | null;
+  /** Share of answers to which it gave no grade (of comparisons no verdict, where it only compares); null where it judged nothing. */
+  readonly outside_voids: number | null;
   /** Against M1, ties half; null without an outside judge and for M1 itself. */
   readonly win_rate: number | null;
   readonly win_interval: readonly [low: number, high: number] | null;
@@ -129,6 +131,22 @@ export function findWarnings(
     );
   if (judgements.voids > 0.2)
     warn("self-play/many-voids", `${percent(judgements.voids)} of the answers got no grade: the judge does not keep to its form`);
+  return events;
+}
+
+/** What the outside judge left unsaid: its figures are about the rest, and a stop rule without figures never holds. */
+export function findOutsideWarnings(
+  name: string,
+  { outside_voids: voids, outside_score: score }: Pick<Watched, "outside_voids" | "outside_score">,
+  { withoutGain }: Pick<StopRules, "withoutGain">,
+): RunEvent[] {
+  const events: RunEvent[] = [];
+  const warn = (message: string): void => {
+    events.push({ code: "self-play/outside-voids", level: "warning", message: `${name}: ${message}` });
+  };
+  if (typeof voids === "number" && voids > 0.2)
+    warn(`the outside judge left ${percent(voids)} of the answers without a judgement: its figures are about the others`);
+  if (withoutGain && score === null) warn("no grade by the outside judge, so stop_without_gain cannot say whether there is a gain");
   return events;
 }
 

@@ -5,7 +5,7 @@
  *   M1 → [prompts → N answers → judged → best and worst as pairs → DPO from the current model, which is also the reference] → M2 → M3 …
  *
  * Every arrow is a stage (stage.ts) with files that can be read and edited, in a folder for each model. The judge is the model itself, or
- * M1 frozen, or any other judge (RLAIF), or rewards (iterative DPO).
+ * M1 or M0 as they were, or any other judge (RLAIF), or rewards (iterative DPO).
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -18,9 +18,10 @@ import { answerSettings, drawSeed, readQuestion } from "./answering.ts";
 import { choosePair, isEmptyAnswer } from "./choose-pairs.ts";
 import { trainFirst } from "./first-model.ts";
 import { judgeRows, summarizeCompared, type CandidateRow, type JudgedRow } from "./judge-candidates.ts";
+import { describeUsage } from "./judge-usage.ts";
 import { makePrompts, promptPatternVersion } from "./make-prompts.ts";
 import { findStopReason, findWarnings, summarizeJudgements, type JudgementSummary, type Watched } from "./monitors.ts";
-import { describeJudge, listJudgeFiles, nameJudge, openJudge } from "./open-judge.ts";
+import { checkJudges, describeJudge, listJudgeFiles, nameJudge, openJudge } from "./open-judge.ts";
 import { openPolicy, sampleAnswers, toCompletion } from "./policy.ts";
 import { loadPromptRows, type PromptRow } from "./read-examples.ts";
 import { produceRows, readRows, writeRows } from "./rows-file.ts";
@@ -45,6 +46,7 @@ const partSize = 32;
 
 export async function trainSelfRewarding(config: SelfRewardingConfig, context: TrainingContext): Promise<TrainingOutcome> {
   return withSelfPlayRun(config, context, async (run) => {
+    await checkJudges(config, { resolveModel: run.findModel, context });
     await splitPrompts(config, run);
     const clock = createClock();
     const first = await trainFirst(config, run, clock);
@@ -268,7 +270,7 @@ async function judgeCandidates(
   { iteration, folder, model, first, clock }: Iteration & { readonly model: string; readonly first: string },
 ): Promise<void> {
   const candidates = join(folder, "candidates.jsonl");
-  const name = nameJudge(config, { current: model, first });
+  const name = nameJudge(config, { current: model, first, start: run.base });
   const seed = drawSeed(config, iteration, "judgements");
   const stage = {
     name: "judgements",
@@ -280,7 +282,8 @@ async function judgeCandidates(
       const rows = await readRows<CandidateRow>(candidates, ["prompt", "answers"]);
       const total = rows.reduce((sum, { answers }) => sum + answers.length, 0);
       const progress = run.progress(`M${iteration}: judgements`, total);
-      const judge = await openJudge(name, config, { backend: run.backend, seed, resolveModel: run.findModel });
+      const setting = { backend: run.backend, seed, resolveModel: run.findModel, folder, context: run.context };
+      const judge = await openJudge(name, config, setting);
       let judged = 0;
       try {
         await produceRows({
@@ -382,6 +385,8 @@ async function report(
     "answers/distinct_2": current.distinct_2,
     "outside/mean_score": current.outside_score,
     "outside/win_rate": current.win_rate,
+    "outside/voids": current.outside_voids,
+    ...describeUsage(model.folder),
     ...clock.describe(),
   };
   const known = Object.fromEntries(

@@ -6,8 +6,8 @@ import { averageScores } from "../rewards/index.ts";
 import type { SampleRow } from "../tracking/index.ts";
 import type { SelfRewardingConfig } from "../trainers/configs.ts";
 import { answerSettings, drawSeed, readQuestion } from "./answering.ts";
-import { measureAnswers, measureWins, type Watched } from "./monitors.ts";
-import { describeJudge, listJudgeFiles, openJudge } from "./open-judge.ts";
+import { findOutsideWarnings, measureAnswers, measureWins, type Watched } from "./monitors.ts";
+import { configureOutside, describeJudge, listJudgeFiles, openOutsideJudge } from "./open-judge.ts";
 import { openPolicy, sampleAnswers } from "./policy.ts";
 import type { PromptRow } from "./read-examples.ts";
 import { readRows, writeRows } from "./rows-file.ts";
@@ -25,14 +25,14 @@ export async function watch(
   const prompts = join(run.root, "data", "eval.jsonl");
   // The same random numbers for every model.
   const settings = answerSettings(config, drawSeed(config, 0, "watch"), 1);
-  const { outside_judge: outside } = config;
+  const outside = configureOutside(config);
   const against = index === 0 ? [] : [join(models[0].folder, "watch.jsonl")];
   await run.stage(
     {
       name: "watch",
       folder,
-      settings: { settings, outside, ...(outside === null ? {} : describeJudge(config)) },
-      reads: [prompts, model, ...against, ...(outside === null ? [] : listLocalFiles(listJudgeFiles(outside, config)))],
+      settings: { settings, outside: config.outside_judge, ...(outside === undefined ? {} : describeJudge(outside)) },
+      reads: [prompts, model, ...against, ...(outside === undefined ? [] : listLocalFiles(listJudgeFiles(outside.outside_judge, outside)))],
       writes: ["watch.jsonl", "watch.json"],
       run: async () => {
         const rows = await readRows<PromptRow>(prompts, ["prompt"]);
@@ -44,12 +44,19 @@ export async function watch(
           { signal: run.context.signal },
         ).finally(policy.release);
         const texts = answers.map(([answer]) => answer);
-        let graded: { score: (number | null)[]; wins: Pick<Watched, "win_rate" | "win_interval"> } = {
+        let graded: { score: (number | null)[]; voids: number | null; wins: Pick<Watched, "win_rate" | "win_interval"> } = {
           score: [],
+          voids: null,
           wins: { win_rate: null, win_interval: null },
         };
-        if (outside !== null) {
-          const judge = await openJudge(outside, config, { backend: run.backend, seed: settings.seed, resolveModel: run.findModel });
+        if (outside !== undefined) {
+          const judge = await openOutsideJudge(outside, {
+            backend: run.backend,
+            seed: settings.seed,
+            resolveModel: run.findModel,
+            folder,
+            context: run.context,
+          });
           try {
             const signal = run.context.signal;
             const score =
@@ -69,7 +76,9 @@ export async function watch(
                     { signal },
                   )
                 : [];
-            graded = { score, wins: measureWins(comparisons, config.seed) };
+            const judged = judge.kind === "grades" ? score : comparisons.map(({ verdict }) => verdict);
+            const voids = judged.length === 0 ? null : judged.filter((one) => one === null).length / judged.length;
+            graded = { score, voids, wins: measureWins(comparisons, config.seed) };
           } finally {
             judge.release?.();
           }
@@ -83,14 +92,22 @@ export async function watch(
             ...(graded.score.length === 0 ? {} : { outside: graded.score[i] }),
           })),
         );
-        const summary: Watched = { ...measureAnswers(texts), outside_score: averageScores(graded.score), ...graded.wins };
+        const summary: Watched = {
+          ...measureAnswers(texts),
+          outside_score: averageScores(graded.score),
+          outside_voids: graded.voids,
+          ...graded.wins,
+        };
         await writeFile(join(folder, "watch.json"), `${JSON.stringify(summary, undefined, 2)}\n`);
       },
     },
     clock,
     "generation",
   );
-  return JSON.parse(await readFile(join(folder, "watch.json"), "utf8")) as Watched;
+  const watched = JSON.parse(await readFile(join(folder, "watch.json"), "utf8")) as Watched;
+  const outsideWarnings = findOutsideWarnings(models[index].name, watched, { withoutGain: config.stop_without_gain });
+  for (const event of outsideWarnings) run.context.tracker.event(event);
+  return watched;
 }
 
 /** The first of a model's answers to the prompts set apart. */

@@ -18,6 +18,8 @@ export type TrainingContext = {
   resumedAt?: (step: number) => void;
   /** Asked at step boundaries. `stop` and `save` are reported once; `pause` for as long as the file says so. */
   readControl?: () => ControlRequest | undefined;
+  /** Key of an `openai:` judge for which the recipe names no file; never stored. */
+  judgeApiKey?: string | undefined;
 };
 
 export type TrainingOutcome = {

@@ -7,7 +7,7 @@ import type { Backend } from "../../runtime/index.ts";
 import { loadTokenizer } from "../../tokenizer/index.ts";
 import type { Judge } from "../judge.ts";
 import { loadModelReward } from "../model-reward.ts";
-import type { OpenAIClientOptions } from "../openai-client.ts";
+import { parseAddress, type OpenAIClientOptions } from "../openai-client.ts";
 import { createRuleReward } from "../rules/index.ts";
 import { createHumanJudge, type HumanLabels } from "./human-judge.ts";
 import { parseLabelledAnswer, parseLabelledComparison } from "./labelled-row.ts";
@@ -52,6 +52,17 @@ export function parseJudgeSpec(spec: string): JudgeSpec {
     });
   }
   return { kind, value: value.slice(0, at), model: value.slice(at + 1) };
+}
+
+/**
+ * What of a judge can be known without asking it anything: that its rule exists, and its model's folder. `human:` is left out, since
+ * people may label what the run is yet to make. Throws `judge/invalid-spec`, `rewards/unknown-rule` and what `findModel` throws.
+ */
+export async function checkJudge(spec: string, findModel: (name: string) => Promise<unknown>): Promise<void> {
+  const parsed = parseJudgeSpec(spec);
+  if (parsed.kind === "rule") await createRuleReward(parsed.value);
+  if (parsed.kind === "model" || parsed.kind === "reward") await findModel(parsed.value);
+  if (parsed.kind === "openai") parseAddress(parsed.value);
 }
 
 /** What it loads is freed by the judge's `release`. Throws `judge/invalid-spec`, `judge/no-backend` and what its parts throw. */
