@@ -80,9 +80,10 @@ describe("createStudioClient", () => {
 
   it("ends at a signal", async () => {
     const stop = new AbortController();
-    fake.fate = () => 503;
-    const client = createStudioClient({ url: fake.url, token: "x", pause: 10_000, signal: stop.signal });
-    setTimeout(() => stop.abort(), 20);
+    fake.fate = () => "before";
+    // In the pause after the first attempt.
+    const onRetry = (): void => void setTimeout(() => stop.abort(), 1);
+    const client = createStudioClient({ url: fake.url, token: "x", pause: 10_000, signal: stop.signal, onRetry });
     await expect(ask(client)).rejects.toMatchObject({ code: "run/interrupted" });
   });
 });
