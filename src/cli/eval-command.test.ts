@@ -65,6 +65,35 @@ describe("eval", () => {
     expect(readdirSync(join(folder, "compared")).sort()).toEqual(["comparison.html", "comparison.json", "comparison.md"]);
   });
 
+  test("a judge that fails leaves the answers, and says where they are", async () => {
+    const lost = join(folder, "lost");
+    // Port 9 of this machine answers nobody.
+    const judge = ["--judge", "openai:http://127.0.0.1:9/v1#x", "--retries", "0", "--timeout", "5", "--no-cache"];
+    const more = ["--judge-temperature", "0", "--judge-top-p", "1", "--judge-max-new-tokens", "4", "--judge-seed", "1"];
+    const words = ["eval", "--model", stories, "--prompts", prompts, "--max-new-tokens", "4", "--price-in", "1", "--price-out", "1"];
+    const { code, err } = await spar(...words, ...judge, ...more, "--output-dir", lost);
+    expect(code).toBe(1);
+    expect(err).toContain("(x) ");
+    expect(err).not.toContain("attempts)");
+    expect(err).toContain(`the answers were written before it failed: ${join(lost, "samples.jsonl")}`);
+    expect(readFileSync(join(lost, "samples.jsonl"), "utf8").trim().split("\n")).toHaveLength(4);
+  });
+
+  test.each([
+    [["--reward", "rule:nope"], /nope/],
+    [["--judge", "rule:nope"], /nope/],
+    [["--judge", "human:nowhere.jsonl"], /nowhere\.jsonl/],
+    [["--judge", "model:nowhere"], /nowhere/],
+    [["--judge", "openai:http://127.0.0.1:9/v1#x", "--rubric", "pairwise-v1"], /only compares; expected a second model/],
+  ])("%j is refused before anything is answered", async (words, message) => {
+    const output = join(folder, "refused");
+    const { code, err } = await spar("eval", "--model", stories, "--prompts", prompts, ...words, "--output-dir", output);
+    expect(code).toBe(1);
+    expect(err).toMatch(message);
+    expect(err).not.toContain("were written");
+    expect(existsSync(output) ? readdirSync(output) : []).toEqual([]);
+  });
+
   test.each([
     [["--prompts", prompts], /expected --model, or --compare/],
     [["--model", stories], /expected at least one of --prompts/],

@@ -123,6 +123,8 @@ describe("evaluation", () => {
     expect(graded.report.sides.model.mt_bench).toMatchObject({ questions: 2, voids: 0 });
     expect(graded.report.sides.model.mt_bench?.turns).toHaveLength(2);
     expect(graded.mtBench.map(({ turns }) => turns.map(({ user }) => user))).toEqual([["Tell a story.", "Another."], ["Count."]]);
+    // Each turn with its grade: rule:length's is the number of characters.
+    for (const { assistant, score } of graded.mtBench.flatMap(({ turns }) => turns)) expect(score).toBe([...assistant].length);
     const grading = createRewardJudge(await createRuleReward("length"));
     const comparing = { name: "pair", open: () => Promise.resolve({ ...grading, kind: "comparisons" as const }) };
     const compared = await evaluate({
@@ -133,6 +135,7 @@ describe("evaluation", () => {
       judge: comparing,
       asked: { maxNewTokens: 12 },
     });
+    expect(compared.mtBench.flatMap(({ turns }) => turns.map(({ verdict }) => verdict))).toEqual(new Array(6).fill("tie"));
     expect(compared.report.mt_bench_turns).toEqual([
       { win: 0, tie: 2, lose: 0 },
       { win: 0, tie: 1, lose: 0 },
@@ -152,6 +155,24 @@ describe("evaluation", () => {
     expect(error).toMatchObject({ code: "data/bad-rows" });
     expect((error as Error).message).toMatch(/2 of 3 prompts\n {2}prompt 1: .*positions\n {2}prompt 3: /);
     await expect(evaluate({ model: source(tiny), prompts: undefined })).rejects.toMatchObject({ code: "evaluation/nothing" });
+  });
+
+  test("answers are handed over before they are judged; rewards that are not there end it before they are written", async () => {
+    const order: string[] = [];
+    const judge = {
+      name: "broken",
+      open: async () => {
+        order.push("judge");
+        return { ...(await createJudge("rule:length")), grade: () => Promise.reject(new Error("down")) };
+      },
+    };
+    const onWritten = ({ rows: given }: { readonly rows: readonly object[] }): void => void order.push(`${given.length} answers`);
+    await expect(evaluate({ model: source(tiny), judge, onWritten })).rejects.toThrow("down");
+    expect(order).toEqual(["6 answers", "judge"]);
+    await expect(evaluate({ model: source(tiny), rewards: ["rule:nope"], onWritten })).rejects.toMatchObject({
+      code: "rewards/unknown-rule",
+    });
+    expect(order).toHaveLength(2);
   });
 
   test("a signal ends it", async () => {

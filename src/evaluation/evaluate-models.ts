@@ -3,50 +3,22 @@ import { createHash } from "node:crypto";
 import type { GenerationSettings } from "../generation/index.ts";
 import { SparError } from "../internal/errors.ts";
 import { measureDivergence } from "./divergence.ts";
-import type { EvaluationOptions, Written } from "./evaluation-options.ts";
+import type { EvaluatedRow, EvaluationOptions, Written, WrittenRows } from "./evaluation-options.ts";
 import type { EvaluationReport, SideReport } from "./evaluation-report.ts";
-import { extractAnswer, isRight, measureArithmetic, promptArithmetic } from "./gsm8k.ts";
+import { measureArithmetic, promptArithmetic } from "./gsm8k.ts";
 import { mean } from "./interval.ts";
 import { judgeAnswers, judgeBench } from "./judge-answers.ts";
 import { conversationUntil, temperatureOf, type BenchQuestion } from "./mt-bench.ts";
 import { computePerplexity } from "./perplexity.ts";
-import { scoreAnswers } from "./score-answers.ts";
+import { checkRewards, scoreAnswers } from "./score-answers.ts";
 import { measureTexts } from "./text-statistics.ts";
+import { listWritten } from "./written-rows.ts";
 import { withWriter, type AskedPrompt, type Writer, type WriterSource, type WrittenAnswer } from "./writer.ts";
 
-/** All answers of `--prompts`, for samples.jsonl. */
-export interface EvaluatedRow {
-  readonly prompt: AskedPrompt;
-  readonly model: string;
-  readonly against?: string;
-  readonly verdict?: "win" | "tie" | "lose" | null;
-  readonly rewards?: readonly (number | null)[];
-}
-
-export interface EvaluationResult {
+export interface EvaluationResult extends WrittenRows {
   readonly report: EvaluationReport;
-  readonly rows: readonly EvaluatedRow[];
-  /** Of GSM8K: what was extracted from each answer, and whether it is right. */
-  readonly gsm8k: readonly ArithmeticRow[];
-  readonly mtBench: readonly BenchRow[];
   /** The rewards' sum of each answer, for the report's distributions; empty without rewards. */
   readonly rewards: readonly (readonly number[])[];
-}
-
-interface ArithmeticRow {
-  readonly model: string;
-  readonly question: string;
-  readonly answer: number;
-  readonly completion: string;
-  readonly extracted: number | null;
-  readonly right: boolean;
-}
-
-interface BenchRow {
-  readonly model: string;
-  readonly question_id: string;
-  readonly category: string;
-  readonly turns: readonly { readonly user: string; readonly assistant: string }[];
 }
 
 const shownSamples = 24;
@@ -59,9 +31,12 @@ export async function evaluateModels(options: EvaluationOptions): Promise<Evalua
   if (prompts === undefined && gsm8k === undefined && mtBench === undefined && texts === undefined)
     throw new SparError("evaluation/nothing", "eval: expected prompts, GSM8K or MT-bench questions, or texts; got none of them");
   const begun = new Date();
+  await checkRewards(options);
   const sources = [model, ...(against === undefined ? [] : [against])];
   const written: Written[] = [];
   for (const source of sources) written.push(await withWriter(source, backend, batchSize, (writer) => writeAll(source, writer, options)));
+  const answers = listWritten(written, options);
+  await options.onWritten?.(answers);
   const divergence =
     reference === undefined || prompts === undefined ? undefined : await measureDivergence(reference, written, prompts.rows, options);
   const rewards = await scoreAnswers(written, options);
@@ -89,10 +64,8 @@ export async function evaluateModels(options: EvaluationOptions): Promise<Evalua
           }),
       ...(bench.scores?.[i] === undefined ? {} : { mt_bench: bench.scores[i] }),
     }));
-    const rows = (prompts?.rows ?? []).map(({ prompt }, i): EvaluatedRow => ({
-      prompt,
-      model: written[0].answers[i].text,
-      ...(against === undefined ? {} : { against: written[1].answers[i].text }),
+    const rows = answers.rows.map((row, i): EvaluatedRow => ({
+      ...row,
       ...(judged.verdicts === undefined ? {} : { verdict: judged.verdicts[i] }),
       ...(rewards.totals.length === 0 ? {} : { rewards: rewards.totals.map((totals) => totals[i]) }),
     }));
@@ -124,25 +97,8 @@ export async function evaluateModels(options: EvaluationOptions): Promise<Evalua
     return {
       report,
       rows,
-      gsm8k: written.flatMap(({ source, arithmetic }) =>
-        arithmetic.map(({ text }, i): ArithmeticRow => {
-          const { question, answer } = gsm8k!.questions[i];
-          return {
-            model: source.name,
-            question,
-            answer,
-            completion: text,
-            extracted: extractAnswer(text) ?? null,
-            right: isRight(text, gsm8k!.questions[i]),
-          };
-        }),
-      ),
-      mtBench: written.flatMap(({ source, bench: answers }) =>
-        answers.map((texts, i): BenchRow => {
-          const { id, category, turns } = mtBench!.questions[i];
-          return { model: source.name, question_id: id, category, turns: turns.map((user, turn) => ({ user, assistant: texts[turn] })) };
-        }),
-      ),
+      gsm8k: answers.gsm8k,
+      mtBench: bench.of === undefined ? answers.mtBench : listWritten(written, options, bench.of).mtBench,
       rewards: rewards.totals.map((totals) => totals.filter((total) => total !== null)),
     };
   } finally {

@@ -21,6 +21,8 @@ export interface EvaluationOptions {
   /** Its name, and how it is opened once the models are done. */
   readonly judge?: { readonly name: string; readonly open: (backend: Backend) => Promise<Judge> } | undefined;
   readonly rewards?: readonly string[];
+  /** Called with all answers before anything is scored or judged, so that they can be kept whatever becomes of that. */
+  readonly onWritten?: ((answers: WrittenRows) => void | Promise<void>) | undefined;
   readonly gsm8k?:
     | { readonly file: string; readonly questions: readonly ArithmeticQuestion[]; readonly examples: readonly ArithmeticQuestion[] }
     | undefined;
@@ -36,6 +38,48 @@ export interface EvaluationOptions {
   readonly version: string;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (stage: string, done: number, total: number) => void;
+}
+
+/** All answers, as rows of files. */
+export interface WrittenRows {
+  readonly rows: readonly EvaluatedRow[];
+  /** Of GSM8K: what was extracted from each answer, and whether it is right. */
+  readonly gsm8k: readonly ArithmeticRow[];
+  readonly mtBench: readonly BenchRow[];
+}
+
+/** Of `--prompts`, for samples.jsonl. */
+export interface EvaluatedRow {
+  readonly prompt: AskedPrompt;
+  readonly model: string;
+  readonly against?: string;
+  readonly verdict?: "win" | "tie" | "lose" | null;
+  readonly rewards?: readonly (number | null)[];
+}
+
+interface ArithmeticRow {
+  readonly model: string;
+  readonly question: string;
+  readonly answer: number;
+  readonly completion: string;
+  readonly extracted: number | null;
+  readonly right: boolean;
+}
+
+interface BenchRow {
+  readonly model: string;
+  readonly question_id: string;
+  readonly category: string;
+  readonly turns: readonly BenchTurnRow[];
+}
+
+interface BenchTurnRow {
+  readonly user: string;
+  readonly assistant: string;
+  /** The judge's; null: void. */
+  readonly score?: number | null;
+  /** From this model's side, where the judge compares. */
+  readonly verdict?: "win" | "tie" | "lose" | null;
 }
 
 /** What one side wrote. */

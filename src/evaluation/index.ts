@@ -13,7 +13,7 @@ export { measureCalibration, type Calibration, type CalibrationBin } from "./cal
 export { compareResults, listComparison, type Difference, type RunComparison } from "./compare-results.ts";
 export { renderComparisonMarkdown, renderComparisonPage } from "./comparison-page.ts";
 export { evaluateModels, type EvaluationResult } from "./evaluate-models.ts";
-export type { EvaluatedPrompt, EvaluationOptions } from "./evaluation-options.ts";
+export type { EvaluatedPrompt, EvaluationOptions, WrittenRows } from "./evaluation-options.ts";
 export { renderEvaluationMarkdown, renderEvaluationPage } from "./evaluation-page.ts";
 export { concludeEvaluation, listEvaluation, shortenName, type EvaluationReport } from "./evaluation-report.ts";
 export { parseArithmeticQuestion } from "./gsm8k.ts";

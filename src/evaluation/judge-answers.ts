@@ -1,11 +1,12 @@
 /** What a judge says of the answers: grades, or comparisons of both sides. */
 import { SparError } from "../internal/errors.ts";
-import type { Judge } from "../rewards/index.ts";
+import type { Judge, Verdict } from "../rewards/index.ts";
 import type { EvaluationOptions, Written } from "./evaluation-options.ts";
 import type { EvaluationReport, MeanFigure, SideReport } from "./evaluation-report.ts";
 import { conversationUntil, countBenchTurns, summariseBench, transcribe, type BenchQuestion } from "./mt-bench.ts";
 import { averageOf } from "./score-answers.ts";
 import { measureWinRate } from "./win-rate.ts";
+import type { BenchRemark } from "./written-rows.ts";
 
 interface Judged {
   readonly winRate?: ReturnType<typeof measureWinRate>;
@@ -39,12 +40,19 @@ export async function judgeAnswers(
     winRate: measureWinRate(
       comparisons.map((comparison, i) => ({ comparison, lengthA: lengthOf(model, i), lengthB: lengthOf(against, i) })),
     ),
-    verdicts: comparisons.map(({ verdict }) => (verdict === null ? null : verdict === "a" ? "win" : verdict === "b" ? "lose" : "tie")),
+    verdicts: comparisons.map(({ verdict }) => nameOutcome(verdict, "a")),
     ...(graded ? { grades: [0, 1].map((side) => averageOf(comparisons.map(({ grades }) => grades?.[side] ?? null))) } : {}),
   };
 }
 
+function nameOutcome(verdict: Verdict | null, winner: "a" | "b"): "win" | "tie" | "lose" | null {
+  if (verdict === null || verdict === "tie") return verdict;
+  return verdict === winner ? "win" : "lose";
+}
+
 interface JudgedBench {
+  /** By side, question and turn. */
+  readonly of?: readonly (readonly (readonly BenchRemark[])[])[];
   readonly scores?: readonly SideReport["mt_bench"][];
   readonly turns?: EvaluationReport["mt_bench_turns"];
 }
@@ -64,14 +72,17 @@ export async function judgeBench(
   let result: JudgedBench = {};
   if (judge.kind === "grades") {
     const scores: SideReport["mt_bench"][] = [];
+    const of: BenchRemark[][][] = [];
     for (const side of written) {
       const requests = places.map((place) => ({
         prompt: conversationUntil(questions[place.question], side.bench[place.question], place.turn),
         answer: answerOf(side, place),
       }));
-      scores.push(summariseBench(questions, regroup(await judge.grade(requests, asked))));
+      const grades = regroup(await judge.grade(requests, asked));
+      scores.push(summariseBench(questions, grades));
+      of.push(grades.map((turns) => turns.map(({ score }) => ({ score }))));
     }
-    result = { scores };
+    result = { scores, of };
   } else if (written.length === 2) {
     const [model, against] = written;
     const requests = places.map((place) => ({
@@ -79,7 +90,10 @@ export async function judgeBench(
       a: transcribe(questions[place.question], model.bench[place.question], place.turn),
       b: transcribe(questions[place.question], against.bench[place.question], place.turn),
     }));
-    result = { turns: countBenchTurns(regroup(await judge.compare(requests, asked))) };
+    const comparisons = regroup(await judge.compare(requests, asked));
+    const remarks = (winner: "a" | "b"): BenchRemark[][] =>
+      comparisons.map((turns) => turns.map(({ verdict }) => ({ verdict: nameOutcome(verdict, winner) })));
+    result = { turns: countBenchTurns(comparisons), of: [remarks("a"), remarks("b")] };
   } else {
     throw new SparError("judge/cannot-grade", `MT-bench: ${judge.name} only compares; expected a second model (--against), got one`, {
       hint: "Use a judge that grades, or give --against.",

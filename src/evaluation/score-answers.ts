@@ -1,5 +1,5 @@
 /** The mean reward of each side's answers. */
-import { createRewards, type RewardSet } from "../rewards/index.ts";
+import { createRewards, parseRewardSpec, type RewardSet } from "../rewards/index.ts";
 import type { Tokenizer } from "../tokenizer/index.ts";
 import type { EvaluationOptions, Written } from "./evaluation-options.ts";
 import type { MeanFigure, SideReport } from "./evaluation-report.ts";
@@ -10,6 +10,15 @@ interface Scored {
   readonly figures: readonly Partial<SideReport>[];
   /** By side and prompt: the sum of the rewards; null where none applies. */
   readonly totals: readonly (readonly (number | null)[])[];
+}
+
+/** That rewards are there is known before hours of answering: rules and modules are opened, models found. Nothing stays in memory. */
+export async function checkRewards({ rewards: specs = [], prompts, folder, resolveModel }: EvaluationOptions): Promise<void> {
+  if (prompts === undefined) return;
+  for (const spec of specs) {
+    if (parseRewardSpec(spec).kind === "model") await resolveModel?.(spec);
+    else (await createRewards([spec], { folder })).release();
+  }
 }
 
 export async function scoreAnswers(written: readonly Written[], options: EvaluationOptions): Promise<Scored> {

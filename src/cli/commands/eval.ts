@@ -3,7 +3,7 @@
 import { mkdirSync, readdirSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { EvaluatedPrompt, EvaluationOptions, EvaluationResult, WriterSource } from "../../evaluation/index.ts";
+import type { EvaluatedPrompt, EvaluationOptions, EvaluationResult, WriterSource, WrittenRows } from "../../evaluation/index.ts";
 import { InterruptedError, SparError, UsageError } from "../../internal/errors.ts";
 import type { Judge } from "../../rewards/index.ts";
 import type { Backend } from "../../runtime/index.ts";
@@ -39,7 +39,15 @@ export type EvalArguments = SamplingArguments & {
   judgeMode?: "sample" | "expected";
   judgements?: number;
   tieWithin?: number;
+  judgeTemperature?: number;
+  judgeTopP?: number;
+  judgeMaxNewTokens?: number;
+  judgeSeed?: number;
   concurrency?: number;
+  timeout?: number;
+  retries?: number;
+  priceIn?: number;
+  priceOut?: number;
   apiKeyEnv: string;
   cache?: string | false;
 };
@@ -112,7 +120,23 @@ function addJudgeOptions(commandline: Commandline): void {
     )
     .option("--judgements <k>", "judgements averaged", numberArgument("--judgements", { integer: true, min: 1 }))
     .option("--tie-within <x>", "grades at most this far apart are a tie", numberArgument("--tie-within", { min: 0 }))
+    .option("--judge-temperature <t>", "of what the judge writes (default: 0.7)", numberArgument("--judge-temperature", { min: 0 }))
+    .option("--judge-top-p <p>", "of what the judge writes (default: 0.9)", numberArgument("--judge-top-p", { above: 0, max: 1 }))
+    .option(
+      "--judge-max-new-tokens <n>",
+      "of a judgement (default: 512)",
+      numberArgument("--judge-max-new-tokens", { integer: true, min: 1 }),
+    )
+    .option("--judge-seed <n>", "of the judgements (default: 0)", numberArgument("--judge-seed", { integer: true, min: 0 }))
     .option("--concurrency <n>", "judge openai: requests at a time", numberArgument("--concurrency", { integer: true, min: 1 }))
+    .option("--timeout <seconds>", "judge openai: for one request (default: 120)", numberArgument("--timeout", { above: 0 }))
+    .option(
+      "--retries <n>",
+      "judge openai: further attempts after the first (default: 5)",
+      numberArgument("--retries", { integer: true, min: 0 }),
+    )
+    .option("--price-in <x>", "judge openai: price of a million tokens read, to show the cost", numberArgument("--price-in", { min: 0 }))
+    .option("--price-out <x>", "judge openai: price of a million tokens written", numberArgument("--price-out", { min: 0 }))
     .option("--api-key-env <name>", "judge openai: the environment variable that holds the key", "OPENAI_API_KEY")
     .option("--cache <folder>", "judge openai: where its answers are kept")
     .option("--no-cache", "judge openai: keep no answers, and use none");
@@ -146,13 +170,12 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
     const folder = options.outputDir ?? findFreeFolder("compare");
     return compareRuns(options.compare, () => claimFolder(folder), io);
   }
-  const [{ evaluateModels }, { createCpuBackend }, { parseJudgeSpec }] = await Promise.all([
+  const [{ evaluateModels }, { createCpuBackend }] = await Promise.all([
     import("../../evaluation/index.ts"),
     import("../../runtime/index.ts"),
-    import("../../rewards/index.ts"),
   ]);
   // What is wrong with names and rows is said before anything is computed.
-  if (options.judge !== undefined) parseJudgeSpec(options.judge);
+  let judge = await prepareJudge(options, io);
   const outputDir = options.outputDir ?? findFreeFolder("eval");
   const sources = await openSources(options, io);
   const work = await readWork(options, sources);
@@ -161,7 +184,7 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
   io.handleBrokenPipe("go-on");
   const progress = await openProgress(io);
   const backend = createCpuBackend();
-  let judge: Judge | undefined;
+  let kept: string | undefined;
   try {
     const result = await evaluateModels({
       ...sources,
@@ -169,8 +192,9 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
       judge:
         options.judge === undefined
           ? undefined
-          : { name: options.judge, open: async (shared) => (judge = await openEvalJudge(options, shared, io)) },
+          : { name: options.judge, open: async (shared) => (judge ??= await openEvalJudge(options, shared, io)) },
       rewards: options.reward,
+      onWritten: async (answers) => void (kept = await writeAnswers(outputDir, answers)),
       asked: askedSettings(options),
       batchSize: options.batchSize,
       backend,
@@ -187,7 +211,10 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
   } catch (error) {
     await progress.close("failed");
     if (io.signal.aborted && !(error instanceof SparError))
-      throw new InterruptedError("eval: interrupted; nothing is written", { cause: error });
+      throw new InterruptedError(`eval: interrupted; ${kept === undefined ? "nothing is written" : `the answers are in ${kept}`}`, {
+        cause: error,
+      });
+    if (kept !== undefined) io.note(`the answers were written before it failed: ${kept}`);
     throw error;
   } finally {
     backend.close();
@@ -273,9 +300,34 @@ function askedSettings({ maxNewTokens, temperature, topK, topP, minP, repetition
   return Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
 }
 
-function openEvalJudge(options: EvalArguments, backend: Backend, io: CommandIO): Promise<Judge> {
-  const { judge, pairwise, rubric, judgeMode, judgements, tieWithin, concurrency, apiKeyEnv, cache } = options;
-  const given = { pairwise, rubric, mode: judgeMode, judgements, tieWithin, concurrency, cache };
+/**
+ * A judge without a model here is opened before the answers are written; one with a model only found, since it is loaded once the others
+ * have left the memory.
+ */
+async function prepareJudge(options: EvalArguments, io: CommandIO): Promise<Judge | undefined> {
+  if (options.judge === undefined) return undefined;
+  const { loadRubric, parseJudgeSpec } = await import("../../rewards/index.ts");
+  const spec = parseJudgeSpec(options.judge);
+  const isHere = spec.kind === "model" || spec.kind === "reward";
+  const judge = isHere ? undefined : await openEvalJudge(options, undefined, io);
+  if (isHere) await resolveModelFolder(spec.value, io);
+  const rubric = isHere && options.rubric !== undefined ? await loadRubric(options.rubric) : undefined;
+  if (options.against === undefined && (judge?.kind === "comparisons" || rubric?.kind === "compare")) {
+    judge?.release?.();
+    throw new SparError("judge/cannot-grade", `eval: ${options.judge} only compares; expected a second model (--against), got one`, {
+      hint: "Use a judge that grades, or give --against.",
+    });
+  }
+  return judge;
+}
+
+function openEvalJudge(options: EvalArguments, backend: Backend | undefined, io: CommandIO): Promise<Judge> {
+  const { judge, pairwise, rubric, judgeMode, judgements, tieWithin, apiKeyEnv, cache } = options;
+  const { concurrency, timeout, retries, priceIn, priceOut } = options;
+  const { judgeTemperature: temperature, judgeTopP: topP, judgeMaxNewTokens: maxNewTokens, judgeSeed: seed } = options;
+  const sampling = { temperature, topP, maxNewTokens, seed };
+  const endpoint = { concurrency, timeout, retries, priceIn, priceOut, cache };
+  const given = { pairwise, rubric, mode: judgeMode, judgements, tieWithin, ...sampling, ...endpoint };
   const asked = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined));
   return openJudge({ ...asked, judge: judge as string, apiKeyEnv }, backend, io);
 }
@@ -297,11 +349,22 @@ async function openProgress(io: CommandIO) {
   return createConsoleTracker({ write: io.writeNote, isTerminal: io.isTerminal, width: io.width, color: io.paint(1, "") !== "" });
 }
 
-async function writeReports(folder: string, { report, rows, gsm8k, mtBench, rewards }: EvaluationResult): Promise<void> {
+/** Gives the files; undefined where there are no answers. */
+async function writeAnswers(folder: string, { rows, gsm8k, mtBench }: WrittenRows): Promise<string | undefined> {
+  const files: string[] = [];
+  for (const [name, list] of Object.entries({ "samples.jsonl": rows, "gsm8k.jsonl": gsm8k, "mt-bench.jsonl": mtBench })) {
+    if (list.length === 0) continue;
+    files.push(join(folder, name));
+    await writeFile(join(folder, name), list.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  }
+  return files.length === 0 ? undefined : files.join(", ");
+}
+
+async function writeReports(folder: string, result: EvaluationResult): Promise<void> {
+  const { report, rewards } = result;
   const { renderEvaluationMarkdown, renderEvaluationPage } = await import("../../evaluation/index.ts");
-  const answers = { "samples.jsonl": rows, "gsm8k.jsonl": gsm8k, "mt-bench.jsonl": mtBench };
-  for (const [name, list] of Object.entries(answers))
-    if (list.length > 0) await writeFile(join(folder, name), list.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  // Once more, now with verdicts, rewards and grades.
+  await writeAnswers(folder, result);
   await writeFile(join(folder, "report.md"), renderEvaluationMarkdown(report));
   await writeFile(join(folder, "report.html"), renderEvaluationPage(report, rewards));
   await writeFile(join(folder, "report.json"), `${JSON.stringify(report, null, 2)}\n`);
