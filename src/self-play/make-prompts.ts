@@ -7,6 +7,8 @@ import { createDuplicateFilter } from "./rouge.ts";
 
 export interface MakePromptsOptions {
   readonly count: number;
+  /** Prompts that are not shown, and that new ones must be as far from as from those given: earlier iterations', and those watched on. */
+  readonly known: readonly string[];
   readonly temperature: number;
   readonly topP: number;
   readonly maxNewTokens: number;
@@ -38,11 +40,12 @@ export interface MadePrompts {
 
 /**
  * Shows eight prompts (six given, two made; all given as long as there are none made) and lets the model write a ninth. Throws nothing when it runs out of
- * attempts: fewer prompts come back then.
+ * attempts: fewer prompts come back then. Each attempt shows what earlier ones made, so that a run that was killed begins anew; the same seed
+ * makes the same prompts.
  */
 export async function makePrompts(policy: Policy, given: readonly string[], options: MakePromptsOptions): Promise<MadePrompts> {
   const { count, batchSize, seed, signal } = options;
-  const judge = createPromptFilter(given, options);
+  const judge = createPromptFilter([...given, ...options.known], options);
   const random = new Random(seed);
   const made: string[] = [];
   const counts = { kept: 0, empty: 0, short: 0, long: 0, banned: 0, duplicate: 0 };

@@ -7,35 +7,32 @@
  * Every arrow is a stage (stage.ts) with files that can be read and edited, in a folder for each model. The judge is the model itself, or
  * M1 or M0 as they were, or any other judge (RLAIF), or rewards (iterative DPO).
  */
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { specFromName } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
-import { Random } from "../internal/rng.ts";
 import { pickDPOKeys, type SelfRewardingConfig, type TrainingContext, type TrainingOutcome } from "../trainers/configs.ts";
-import { trainingSpecs } from "../trainers/index.ts";
 import { answerSettings, drawSeed, readQuestion } from "./answering.ts";
 import { choosePair, isEmptyAnswer } from "./choose-pairs.ts";
 import { trainFirst } from "./first-model.ts";
-import { judgeRows, summarizeCompared, type CandidateRow, type JudgedRow } from "./judge-candidates.ts";
 import { describeUsage } from "./judge-usage.ts";
+import { judgeRows, summarizeCompared, type CandidateRow, type JudgedRow } from "./judge-candidates.ts";
 import { makePrompts, promptPatternVersion } from "./make-prompts.ts";
 import { findStopReason, findWarnings, summarizeJudgements, type JudgementSummary, type Watched } from "./monitors.ts";
 import { checkJudges, describeJudge, listJudgeFiles, nameJudge, openJudge } from "./open-judge.ts";
 import { openPolicy, sampleAnswers, toCompletion } from "./policy.ts";
-import { loadPromptRows, type PromptRow } from "./read-examples.ts";
-import { produceRows, readRows, writeRows } from "./rows-file.ts";
+import type { PromptRow } from "./read-examples.ts";
+import { judgedShapes } from "./row-shapes.ts";
+import { produceRows, readRows, readSummary, writeRows } from "./rows-file.ts";
 import {
   createClock,
-  keepFittingPrompts,
   leaveModel,
   listLocalFiles,
-  readPositions,
   reportEmptyAnswers,
   withSelfPlayRun,
   type Clock,
   type SelfPlayRun,
 } from "./self-play-run.ts";
+import { splitPrompts } from "./split-prompts.ts";
 import { createTrainingStage, readTrainingSteps } from "./train-stage.ts";
 import { readSamples, watch } from "./watch-model.ts";
 
@@ -110,41 +107,6 @@ export async function trainSelfRewarding(config: SelfRewardingConfig, context: T
   });
 }
 
-/** data/prompts.jsonl to learn on, data/eval.jsonl to watch on. */
-async function splitPrompts(config: SelfRewardingConfig, run: SelfPlayRun): Promise<void> {
-  const folder = join(run.root, "data");
-  const specs = trainingSpecs(config);
-  const options = { hasChatTemplate: run.tokenizer.hasChatTemplate, seed: config.seed };
-  await run.stage({
-    name: "prompts",
-    folder,
-    settings: { specs, seed: config.seed, eval: [config.eval_dataset, config.num_eval_prompts], longest: config.max_prompt_length },
-    reads: [...listLocalFiles(specs.flatMap(({ path, data_files }) => [path, data_files])), ...listLocalFiles([config.eval_dataset])],
-    writes: ["prompts.jsonl", "eval.jsonl"],
-    async run() {
-      const { maxPositions } = await readPositions(run.base);
-      const limits = { maxPromptLength: config.max_prompt_length, maxPositions };
-      const rows = keepFittingPrompts(await loadPromptRows(specs, options), run, limits);
-      const others =
-        config.eval_dataset === null
-          ? undefined
-          : keepFittingPrompts(await loadPromptRows([specFromName({ dataset_name: config.eval_dataset }, "train")], options), run, limits);
-      const order = new Random(config.seed).shuffle([...rows]);
-      if (others === undefined && rows.length <= config.num_eval_prompts) {
-        throw new SparError(
-          "self-play/few-prompts",
-          `expected more than ${config.num_eval_prompts} prompts (num_eval_prompts are set apart), got ${rows.length}`,
-          {
-            hint: "Lower num_eval_prompts, or give eval_dataset.",
-          },
-        );
-      }
-      await writeRows(join(folder, "eval.jsonl"), others?.slice(0, config.num_eval_prompts) ?? order.slice(0, config.num_eval_prompts));
-      await writeRows(join(folder, "prompts.jsonl"), others === undefined ? order.slice(config.num_eval_prompts) : order);
-    },
-  });
-}
-
 interface Iteration {
   readonly iteration: number;
   readonly folder: string;
@@ -156,12 +118,17 @@ async function preparePrompts(config: SelfRewardingConfig, run: SelfPlayRun, { i
   const given = join(run.root, "data", "prompts.jsonl");
   const { make_prompts, prompt_model, prompts_per_iteration: count, seed } = config;
   const maker = prompt_model === null ? run.base : await run.findModel(prompt_model);
+  // New prompts are to be new to what is watched on and to earlier iterations as well.
+  const earlier = [
+    join(run.root, "data", "eval.jsonl"),
+    ...Array.from({ length: iteration - 2 }, (_, i) => join(run.root, `M${i + 2}`, "prompts.jsonl")),
+  ];
   const making = Object.fromEntries(Object.entries(config).filter(([key]) => key.startsWith("prompt_")));
   const stage = {
     name: "prompts",
     folder,
     settings: { count, seed, iteration, ...(make_prompts ? { making, pattern: promptPatternVersion } : {}) },
-    reads: [given, ...(make_prompts ? [maker] : [])],
+    reads: [given, ...(make_prompts ? [maker, ...earlier] : [])],
     writes: ["prompts.jsonl"],
     run: async () => {
       const rows = await readRows<PromptRow>(given, ["prompt"]);
@@ -172,6 +139,7 @@ async function preparePrompts(config: SelfRewardingConfig, run: SelfPlayRun, { i
         await writeRows(join(folder, "prompts.jsonl"), chosen);
         return;
       }
+      const known = (await Promise.all(earlier.map((path) => readRows<PromptRow>(path, ["prompt"])))).flat();
       const policy = await openPolicy(maker, run.backend);
       try {
         const { prompts, counts } = await makePrompts(
@@ -179,6 +147,7 @@ async function preparePrompts(config: SelfRewardingConfig, run: SelfPlayRun, { i
           rows.map(({ prompt }) => readQuestion(prompt)),
           {
             count: count as number,
+            known: known.map(({ prompt }) => readQuestion(prompt)),
             temperature: config.prompt_temperature,
             topP: config.prompt_top_p,
             maxNewTokens: config.prompt_max_new_tokens,
@@ -326,7 +295,7 @@ async function pairUp(
     reads: [judgements],
     writes: ["pairs.jsonl", "pairs-summary.json"],
     run: async () => {
-      const rows = await readRows<JudgedRow>(judgements, ["prompt", "answers"]);
+      const rows = await readRows<JudgedRow>(judgements, ["prompt", "answers"], judgedShapes);
       const answered = rows.flatMap(({ answers }) => answers);
       reportEmptyAnswers(run, name, answered.filter(({ text }) => isEmptyAnswer(text)).length, answered.length);
       const chosen = rows.map(({ prompt, answers }) => ({ prompt, pair: choosePair(answers, options) }));
@@ -355,7 +324,8 @@ async function pairUp(
       await writeFile(join(folder, "pairs-summary.json"), `${JSON.stringify(summary, undefined, 2)}\n`);
     },
   });
-  const { pairs: _made, ...summary } = JSON.parse(await readFile(join(folder, "pairs-summary.json"), "utf8")) as PairSummary;
+  const numbers = ["prompts", "ties", "answers", "voids", "retries", "mean_score", "self_agreement"] as const;
+  const { pairs: _made, ...summary } = await readSummary<PairSummary>(join(folder, "pairs-summary.json"), numbers);
   // Pairs may have been edited since.
   return { ...summary, pairs: (await readRows(join(folder, "pairs.jsonl"), [])).length };
 }

@@ -30,6 +30,7 @@ import {
   type Clock,
   type SelfPlayRun,
 } from "./self-play-run.ts";
+import { checkEnough, reportRepeats } from "./split-prompts.ts";
 import { createTrainingStage, readTrainingSteps } from "./train-stage.ts";
 
 interface SPINPair {
@@ -112,17 +113,11 @@ async function splitExamples(config: SPINConfig, run: SelfPlayRun): Promise<void
       const loaded = await loadAnsweredRows(specs, { hasChatTemplate: run.tokenizer.hasChatTemplate, seed: config.seed });
       const limits = { maxPromptLength: config.max_prompt_length, ...(await readPositions(run.base)) };
       const rows = new Random(config.seed).shuffle(keepFittingPrompts(loaded, run, limits));
-      if (rows.length <= config.num_eval_prompts) {
-        throw new SparError(
-          "self-play/few-prompts",
-          `expected more than ${config.num_eval_prompts} examples (num_eval_prompts are set apart), got ${rows.length}`,
-          {
-            hint: "Lower num_eval_prompts, or give more examples.",
-          },
-        );
-      }
-      await writeRows(join(folder, "eval.jsonl"), rows.slice(0, config.num_eval_prompts));
-      await writeRows(join(folder, "examples.jsonl"), rows.slice(config.num_eval_prompts));
+      checkEnough(rows.length, config.num_eval_prompts, "examples");
+      const [apart, played] = [rows.slice(0, config.num_eval_prompts), rows.slice(config.num_eval_prompts)];
+      reportRepeats(run, apart, played);
+      await writeRows(join(folder, "eval.jsonl"), apart);
+      await writeRows(join(folder, "examples.jsonl"), played);
     },
   });
 }
