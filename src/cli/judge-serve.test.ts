@@ -45,7 +45,7 @@ const rubric: Rubric = {
   ],
 };
 const requests = ["I loved it.", "A mess.", "The cast is fine, the story is not.", "Boring!"].map((answer) => ({ prompt: "", answer }));
-const remote = (apiKey: string) =>
+const remote = (apiKey: string, changes: Partial<Parameters<typeof createOpenAIJudge>[0]> = {}) =>
   createOpenAIJudge({
     address: `${server.url}/v1`,
     model: "tiny",
@@ -55,6 +55,7 @@ const remote = (apiKey: string) =>
     retries: 1,
     timeout: 30,
     sampling: { temperature: 0, maxNewTokens: 3 },
+    ...changes,
   });
 
 test("spar serve judges as the model in memory does", async () => {
@@ -71,6 +72,77 @@ test("spar serve judges as the model in memory does", async () => {
   expect(used?.promptTokens).toBeGreaterThan(20);
   expect(used?.completionTokens).toBeGreaterThanOrEqual(4);
   local.release?.();
+});
+
+const firstWord: Rubric = {
+  name: "first-word-of-two",
+  kind: "compare",
+  range: [0, 1],
+  template: "{prompt}{first} {second} It is",
+  lead: "",
+  answers: [
+    { text: "a", value: 1 },
+    { text: "the", value: 0 },
+  ],
+};
+const pairs = [
+  ["I loved it.", "A mess."],
+  ["A mess.", "wonderful"],
+  ["wonderful", "a"],
+].map(([a, b]) => ({ prompt: "", a, b }));
+
+test("pairs are asked in both orders: a win in both counts, one in the first place only is a tie", async () => {
+  const served = remote("sk-judge", { rubric: firstWord });
+  const local = createModelJudge({
+    model,
+    tokenizer,
+    backend,
+    rubric: firstWord,
+    judgements: 1,
+    sampling: { temperature: 0, maxNewTokens: 3 },
+  });
+  const over = await served.compare(pairs);
+  expect(over).toEqual(await local.compare(pairs));
+  expect(over.map(({ verdict, orders, retries }) => [verdict, ...orders, retries])).toEqual([
+    ["tie", "a", "b", 0],
+    ["b", "b", "b", 0],
+    ["a", "a", "a", 0],
+  ]);
+  const used = served.usage?.();
+  expect((used?.requests ?? 0) - (used?.repeated ?? 0)).toBe(2 * pairs.length);
+  local.release?.();
+});
+
+test("a judge that never says one of the answers is asked twice, in both orders, and is void", async () => {
+  const strange = {
+    ...firstWord,
+    answers: [
+      { text: "zebra", value: 1 },
+      { text: "xylophone", value: 0 },
+    ],
+  };
+  const served = remote("sk-judge", { rubric: strange });
+  for (const { verdict, orders, retries } of await served.compare(pairs.slice(1)))
+    expect([verdict, orders, retries]).toEqual([null, [null, null], 2]);
+  const used = served.usage?.();
+  expect((used?.requests ?? 0) - (used?.repeated ?? 0)).toBe(2 * 2 * 2);
+});
+
+test("a second try may bring what the first lacked; what stays void leaves the others", async () => {
+  const served = remote("sk-judge", { judgements: 8, sampling: { temperature: 1, maxNewTokens: 2, seed: 1 } });
+  const grades = await served.grade(requests);
+  const given = grades.flatMap(({ judgements }) => judgements.filter((value) => value !== null));
+  const retries = grades.reduce((sum, grade) => sum + grade.retries, 0);
+  expect(grades.map(({ judgements }) => judgements.length)).toEqual([8, 8, 8, 8]);
+  expect(retries).toBeGreaterThan(0);
+  // Some of those asked twice have a score.
+  expect(given.length).toBeGreaterThan(32 - retries);
+  expect(given.length).toBeLessThan(32);
+  for (const { score, judgements } of grades) {
+    const own = judgements.filter((value) => value !== null);
+    if (own.length === 0) expect(score).toBeNull();
+    else expect(score).toBeCloseTo(own.reduce((sum, value) => sum + value, 0) / own.length, 9);
+  }
 });
 
 test("a wrong key is refused at once", async () => {
