@@ -223,6 +223,21 @@ Verdict:
     expect(read(edited, "M3", "pairs.jsonl").length).toBe(read(root, "M3", "pairs.jsonl").length - 1);
   });
 
+  test("a file edited into another shape is named by its line, and is no bug", { timeout: 60_000 }, async () => {
+    const mangled = join(folder, "mangled");
+    cpSync(root, mangled, { recursive: true });
+    const path = join(mangled, "M2", "judgements.jsonl");
+    const resume = (): Promise<unknown> => trainSelfRewarding({ ...config, output_dir: mangled }, createContext({ resume: true }));
+    const rows = read<{ prompt: string; answers: unknown }>(path);
+    for (const [answers, found] of [
+      ["no", 'answers: expected a list of {text, tokens, score, judgements, retries}, got "no"'],
+      [[{ text: "x", tokens: 1, score: 1 }], "answers[0].judgements: expected a list of numbers or nulls, got nothing"],
+    ]) {
+      writeFileSync(path, [rows[0], { ...rows[1], answers }].map((row) => `${JSON.stringify(row)}\n`).join(""));
+      await expect(resume()).rejects.toMatchObject({ code: "self-play/bad-rows", message: `${path}:2: ${found as string}` });
+    }
+  });
+
   test("killed anywhere, it comes to the same files", { timeout: 120_000 }, async () => {
     for (const at of ["M2/candidates", "M3/training"]) {
       const killed = join(folder, `killed-${at.replace("/", "-")}`);
