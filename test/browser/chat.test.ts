@@ -185,11 +185,18 @@ test("a question is edited, an answer too; what is said survives a reload, is sa
 test("Stop keeps what is there, and the next question is answered", async () => {
   await choose("tiny-reviews (shipped)");
   await limit(240);
-  await field().fill("the story of");
-  await field().press("Enter");
-  await page.locator(".chat-answer [data-token]").nth(3).waitFor();
-  await page.keyboard.press("Escape");
-  await page.getByText("stopped", { exact: false }).first().waitFor();
+  // The tiny model may come to its end before the key does: then it is asked for something else.
+  for (let tries = 0; ; tries++) {
+    expect(tries).toBeLessThan(10);
+    await field().fill(`the ${"very ".repeat(tries)}story of`);
+    await field().press("Enter");
+    await page.locator(".chat-answer [data-token]").nth(3).waitFor();
+    await page.keyboard.press("Escape");
+    await finish();
+    if ((await answers().locator(".chat-answer-facts").innerText()).includes("stopped")) break;
+    await field().fill("/reset");
+    await field().press("Enter");
+  }
   const length = (await textOf(answers())).length;
   expect(length).toBeGreaterThan(0);
   await limit(4);
