@@ -26,7 +26,14 @@ export {
   type OrderedJudgement,
   type Verdict,
 } from "./judge.ts";
-export { checkJudge, createJudge, loadHumanLabels, parseJudgeSpec, type CreateJudgeOptions, type JudgeSpec } from "./judges/create-judge.ts";
+export {
+  checkJudge,
+  createJudge,
+  loadHumanLabels,
+  parseJudgeSpec,
+  type CreateJudgeOptions,
+  type JudgeSpec,
+} from "./judges/create-judge.ts";
 export { chooseMajority, createHumanJudge, type HumanLabels } from "./judges/human-judge.ts";
 export {
   comparisonColumns,
