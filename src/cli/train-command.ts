@@ -1,6 +1,7 @@
 /** What the training commands share: the recipe, its trackers, Ctrl-C, and the last words. */
 
 import { InterruptedError, UsageError } from "../internal/errors.ts";
+import { quoteWord } from "../internal/quote-word.ts";
 import type { Method } from "../recipes/index.ts";
 import type { CommandIO } from "./output.ts";
 import { readVersion } from "./version.ts";
@@ -62,11 +63,6 @@ async function renderTrainHelp(command: TrainCommand, io: CommandIO): Promise<st
   ].join("\n");
 }
 
-/** A word as a shell takes it. */
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
-}
-
 function describeContinuation(command: TrainCommand, args: readonly string[]): string {
   const kept: string[] = [];
   for (let i = 0; i < args.length; i++) {
@@ -76,7 +72,7 @@ function describeContinuation(command: TrainCommand, args: readonly string[]): s
       if (next !== undefined && !next.startsWith("-")) i++;
     } else if (/^--overwrite-output-dir$/.test(word)) {
       if (next !== undefined && /^(true|false)$/i.test(next)) i++;
-    } else if (!/^--(resume|resume-from-checkpoint|overwrite-output-dir)=/.test(word)) kept.push(quote(args[i]!));
+    } else if (!/^--(resume|resume-from-checkpoint|overwrite-output-dir)=/.test(word)) kept.push(quoteWord(args[i]!));
   }
   return ["spar", command.method, ...kept, "--resume"].join(" ");
 }

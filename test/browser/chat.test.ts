@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { launchBrowser, listViolations, startUI, type StartedUI } from "./chromium.ts";
+import { launchBrowser, listViolations, startUI, watchProblems, type StartedUI } from "./chromium.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const template = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
@@ -33,9 +33,7 @@ afterAll(async () => {
 beforeEach(async () => {
   context = await browser.newContext({ viewport: { width: 1440, height: 900 }, permissions: ["clipboard-read", "clipboard-write"] });
   page = await context.newPage();
-  problems = [];
-  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
-  page.on("pageerror", (error) => problems.push(error.message));
+  problems = watchProblems(page);
   await page.goto(ui.url);
   await page.locator('.nav-link[aria-current="page"]').waitFor();
   await page.goto(`${ui.origin}/#/chat`);

@@ -80,6 +80,16 @@ export async function startUI({ args = [], command = "ui", cwd = root, port = 0 
   };
 }
 
+/** Errors that nobody caught, and what the page's console says at these levels; the list grows. */
+export function watchProblems(page: Page, levels: readonly string[] = ["error"]): string[] {
+  const problems: string[] = [];
+  page.on("pageerror", (error) => problems.push(String(error)));
+  page.on("console", (message) => {
+    if (levels.includes(message.type())) problems.push(message.text());
+  });
+  return problems;
+}
+
 /** What axe finds wrong, as lines; empty: nothing. */
 export async function listViolations(page: Page): Promise<string[]> {
   const { violations } = await new AxeBuilder({ page }).analyze();

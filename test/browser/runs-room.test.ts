@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { launchBrowser, listViolations, startUI, type StartedUI } from "./chromium.ts";
+import { launchBrowser, listViolations, startUI, watchProblems, type StartedUI } from "./chromium.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const screenshots = process.env["SPAR_SCREENSHOTS"];
@@ -15,7 +15,7 @@ let ui: StartedUI;
 let browser: Browser;
 let page: Page;
 let training: ChildProcess | undefined;
-const problems: string[] = [];
+let problems: string[];
 
 const lines = (rows: readonly object[]): string => rows.map((row) => `${JSON.stringify(row)}\n`).join("");
 
@@ -56,10 +56,7 @@ beforeAll(async () => {
   ui = await startUI({ cwd: folder });
   browser = await launchBrowser();
   page = await (await browser.newContext({ viewport: { width: 1600, height: 1000 } })).newPage();
-  page.on("pageerror", (error) => problems.push(error.message));
-  page.on("console", (message) => {
-    if (message.type() === "error") problems.push(message.text());
-  });
+  problems = watchProblems(page);
   await page.goto(ui.url);
   await page.getByRole("link", { name: "Runs" }).click();
 });

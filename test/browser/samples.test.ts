@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { launchBrowser, listViolations, startUI, type StartedUI } from "./chromium.ts";
+import { launchBrowser, listViolations, startUI, watchProblems, type StartedUI } from "./chromium.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -43,9 +43,7 @@ afterAll(async () => {
 beforeEach(async () => {
   context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   page = await context.newPage();
-  problems = [];
-  page.on("console", (message) => message.type() === "error" && problems.push(message.text()));
-  page.on("pageerror", (error) => problems.push(error.message));
+  problems = watchProblems(page);
   await page.goto(ui.url);
   await page.locator('.nav-link[aria-current="page"]').waitFor();
   await page.goto(`${ui.origin}/#/samples`);

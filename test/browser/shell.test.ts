@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { launchBrowser, listViolations, startUI, type StartedUI } from "./chromium.ts";
+import { launchBrowser, listViolations, startUI, watchProblems, type StartedUI } from "./chromium.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spar-shell-"));
 let browser: Browser;
@@ -26,11 +26,7 @@ afterAll(async () => {
 async function open(options: Parameters<Browser["newContext"]>[0] = {}): Promise<void> {
   context = await browser.newContext(options);
   page = await context.newPage();
-  problems = [];
-  page.on("pageerror", (error) => problems.push(String(error)));
-  page.on("console", (message) => {
-    if (message.type() === "error" || message.type() === "warning") problems.push(message.text());
-  });
+  problems = watchProblems(page, ["error", "warning"]);
 }
 
 beforeEach(() => open());

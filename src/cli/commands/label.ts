@@ -1,7 +1,9 @@
 /** `spar label`: a file of answers for people to compare, in the browser. */
 
-import { relative, resolve } from "node:path";
+import { resolve } from "node:path";
 import { UsageError } from "../../internal/errors.ts";
+import { quoteWord } from "../../internal/quote-word.ts";
+import { showPath } from "../../internal/show-path.ts";
 import type { LabelMode, LabelOrder, LabelProject, LabelTask } from "../../labeling/index.ts";
 import { addRepeatedOption, createCommandline, numberArgument, parseCommandline } from "../arguments.ts";
 import { addUIOptions, openUI, type UIArguments } from "../open-ui.ts";
@@ -135,7 +137,7 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
 }
 
 function noteOpened({ opened, labelsPath }: LabelProject, duplicates: number, io: CommandIO): void {
-  const labels = show(labelsPath);
+  const labels = showPath(labelsPath);
   if (duplicates > 0) io.note(`${duplicates} rows say the same as an earlier one, and are asked once`);
   if (opened.cut > 0)
     io.note(`${labels}: a last line that a crash had torn was cut off (${opened.cut} bytes); nothing that was called saved is lost`);
@@ -148,7 +150,7 @@ function noteOpened({ opened, labelsPath }: LabelProject, duplicates: number, io
 async function tellResult(project: LabelProject, before: number, { data }: LabelArguments, io: CommandIO): Promise<void> {
   const { given, wanted, tasks, annotators } = project.progress();
   const pairs = await project.writePairs();
-  const [labelsFile, pairsFile] = [show(project.labelsPath), show(project.pairsPath)];
+  const [labelsFile, pairsFile] = [showPath(project.labelsPath), showPath(project.pairsPath)];
   const people = Object.keys(annotators).filter((name) => annotators[name].done > 0);
   if (io.json) {
     io.row({ tasks, wanted, labels: given, annotators: people, pairs, labels_file: labelsFile, pairs_file: pairsFile });
@@ -165,16 +167,11 @@ async function tellResult(project: LabelProject, before: number, { data }: Label
   const held = pairs < 20 ? "--eval_strategy no" : "--test_split_size 0.1";
   io.say(`
 next, a reward model that learns from them, and a model that learns from it:
-  spar reward --config recipes/quickstart/reward.yaml --dataset_name ${pairsFile} ${held} --output_dir runs/labelled-reward
-  spar ppo --config recipes/quickstart/ppo.yaml --reward_model_path runs/labelled-reward --dataset_name ${data} --output_dir runs/labelled-ppo
+  spar reward --config recipes/quickstart/reward.yaml --dataset_name ${quoteWord(pairsFile)} ${held} --output_dir runs/labelled-reward
+  spar ppo --config recipes/quickstart/ppo.yaml --reward_model_path runs/labelled-reward --dataset_name ${quoteWord(data)} --output_dir runs/labelled-ppo
 more labels where they teach the most:
-  spar label --data ${data} --reward-model runs/labelled-reward${pairsFile === "pairs.jsonl" ? "" : ` --out ${pairsFile}`}`);
+  spar label --data ${quoteWord(data)} --reward-model runs/labelled-reward${pairsFile === "pairs.jsonl" ? "" : ` --out ${quoteWord(pairsFile)}`}`);
 }
-
-const show = (path: string): string => {
-  const shorter = relative("", path);
-  return shorter.startsWith("..") ? path : shorter;
-};
 
 /** How far apart the two best answers of each task are, to a reward model. */
 async function measureMargins(spec: string, tasks: readonly LabelTask[], io: CommandIO): Promise<Float64Array> {

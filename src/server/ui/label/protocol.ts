@@ -40,6 +40,8 @@ export interface Project extends ProjectSummary {
   readonly ratingMax: number;
   readonly annotators: readonly string[];
   readonly order: "file" | "random" | "uncertain";
+  /** Where the training pairs are written, as a command that is started where spar was takes it. */
+  readonly pairsFile: string;
 }
 
 export interface Progress {

@@ -2,6 +2,8 @@
 import { Hono } from "hono";
 import { z } from "zod";
 import { SparError } from "../../../internal/errors.ts";
+import { quoteWord } from "../../../internal/quote-word.ts";
+import { showPath } from "../../../internal/show-path.ts";
 import { drawSides, type LabelProgress, type LabelProject, type NewLabel, type SubmitResult } from "../../../labeling/index.ts";
 import type { EventHub } from "../event-hub.ts";
 import type { LabelProjects } from "./projects.ts";
@@ -117,10 +119,11 @@ function summarise(project: LabelProject): ProjectSummary {
 }
 
 function describe(project: LabelProject): Project {
-  const { reasonTags, ratingMax, settings } = project;
+  const { reasonTags, ratingMax, settings, pairsPath } = project;
   const summary = summarise(project);
   const annotators = Object.keys(summary.progress.annotators);
-  return { ...summary, guidelines: project.guidelines(), reasonTags, ratingMax, annotators, order: settings.order };
+  const pairsFile = quoteWord(showPath(pairsPath));
+  return { ...summary, guidelines: project.guidelines(), reasonTags, ratingMax, annotators, order: settings.order, pairsFile };
 }
 
 /** A page sends the labels of one person. */

@@ -1,5 +1,5 @@
 /** The Chat room: one model, or two with the same prompt, token by token. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { ModelDetails, ModelEntry } from "../../../../src/server/ui/chat/protocol.ts";
 import { api, ApiError } from "../../api.ts";
 import { Button, IconButton } from "../../components/button.tsx";
@@ -8,7 +8,7 @@ import { EmptyState } from "../../components/empty-state.tsx";
 import { Segmented } from "../../components/segmented.tsx";
 import { useShortcuts } from "../../components/shortcuts.ts";
 import { Spinner } from "../../components/spinner.tsx";
-import { showError, showToast } from "../../components/toast.tsx";
+import { showToast } from "../../components/toast.tsx";
 import { readStored, writeStored } from "../../stored.ts";
 import type { AnswerView } from "./answer-card.tsx";
 import "./chat.css";
@@ -23,17 +23,20 @@ import {
   prefer,
   regenerate,
   replaceConversation,
-  setDraft,
   setSystem,
   stop,
 } from "./chat-store.ts";
 import { Composer } from "./composer.tsx";
-import { emptyConversation, formatConversation, parseConversation } from "./conversation.ts";
+import { emptyConversation } from "./conversation.ts";
+import { LoadButton, saveConversation } from "./conversation-file.tsx";
 import { ExchangeView } from "./exchange-view.tsx";
+import { ModelNotices } from "./model-notices.tsx";
 import { ModelPicker } from "./model-picker.tsx";
 import { SamplingPanel } from "./sampling-panel.tsx";
+import { Scroller } from "./scroller.tsx";
 import { bands } from "./token-text.tsx";
 import { useNarrow } from "./use-narrow.ts";
+import { Welcome } from "./welcome.tsx";
 
 const layoutKey = "spar.chat.layout";
 
@@ -204,7 +207,7 @@ export default function ChatRoom({ route }: { readonly route: string }) {
       </header>
       <div class="chat-columns">
         <div class="chat-main">
-          <Notices details={own} chosen={chosen} continues={continues} names={talking} />
+          <ModelNotices details={own} chosen={chosen} continues={continues} names={talking} />
           <Scroller>
             {conversation.value.exchanges.length === 0 ? (
               <Welcome continues={continues} isReady={ready.length > 0} known={talking} />
@@ -255,46 +258,6 @@ function runCommand(text: string, { reset, save }: { readonly reset: () => void;
   return true;
 }
 
-function saveConversation(): void {
-  const address = URL.createObjectURL(new Blob([formatConversation(conversation.value)], { type: "application/json" }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = `chat-${new Date().toISOString().slice(0, 16).replaceAll(/[-:]/g, "").replace("T", "-")}.json`;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
-}
-
-function LoadButton() {
-  const input = useRef<HTMLInputElement>(null);
-  const read = async (file: File | undefined): Promise<void> => {
-    if (file === undefined) return;
-    try {
-      const before = conversation.value;
-      replaceConversation(parseConversation(await file.text()));
-      showToast(`${file.name} is loaded.`, { action: { label: "Undo", run: () => replaceConversation(before) } });
-    } catch (error) {
-      showError(error);
-    }
-  };
-  return (
-    <>
-      <IconButton icon="book" label="Load a saved conversation" tip="bottom" onClick={() => input.current?.click()} />
-      <input
-        ref={input}
-        type="file"
-        accept=".json,.jsonl,application/json"
-        class="visually-hidden"
-        tabIndex={-1}
-        aria-label="File of a saved conversation"
-        onChange={(event) => {
-          void read(event.currentTarget.files?.[0]);
-          event.currentTarget.value = "";
-        }}
-      />
-    </>
-  );
-}
-
 function Settings({
   continues,
   details,
@@ -323,100 +286,6 @@ function Settings({
   );
 }
 
-function Notices({
-  details,
-  chosen,
-  continues,
-  names,
-}: {
-  readonly details: readonly (ModelDetails | ApiError | undefined)[];
-  readonly chosen: readonly string[];
-  readonly continues: boolean;
-  readonly names: readonly ModelEntry[];
-}) {
-  const nameOf = (id: string | undefined): string => names.find((model) => model.id === id)?.name ?? "The model";
-  const failed = details.flatMap((one, i) => (one instanceof ApiError ? [{ id: chosen[i], error: one }] : []));
-  const base = details.filter((one): one is ModelDetails => one !== undefined && !(one instanceof ApiError) && !one.hasChatTemplate);
-  const loading = chosen.filter((_, i) => details[i] === undefined);
-  return (
-    <>
-      {loading.map((id) => (
-        <p key={id} class="chat-notice late" role="status">
-          Loading {nameOf(id)}
-          {names.find((model) => model.id === id)?.modified === null ? ": it is downloaded first, which may take minutes." : "…"}
-        </p>
-      ))}
-      {failed.map(({ id, error }) => (
-        <p key={id} class="chat-notice bad" role="alert">
-          <strong>{nameOf(id)} cannot be loaded.</strong> {error.message} {error.hint}
-        </p>
-      ))}
-      {base.length > 0 && (
-        <p class="chat-notice">
-          <strong>{[...new Set(base.map(({ name }) => name))].join(" and ")}</strong>{" "}
-          {new Set(base.map(({ name }) => name)).size === 1 ? "has" : "have"} no chat template: what you write is continued
-          {continues ? ", not answered." : " there, and answered by the other model."}
-        </p>
-      )}
-    </>
-  );
-}
-
-function Welcome({
-  continues,
-  isReady,
-  known,
-}: {
-  readonly continues: boolean;
-  readonly isReady: boolean;
-  readonly known: readonly ModelEntry[];
-}) {
-  const pair = findBeforeAndAfter(known);
-  const starts = continues
-    ? ["the film is", "what makes this story work is", "i wanted to like it, but"]
-    : ["What is a reward model?", "Write a haiku about rain.", "Explain overfitting to a child."];
-  return (
-    <div class="chat-welcome">
-      <h2>{continues ? "Begin a text" : "Ask something"}</h2>
-      <p>
-        {continues ? "The model writes on from where you stop." : "The answer comes token by token."} Pick a second model above, and both
-        get the same prompt: saying which one you prefer makes a pair to train on.
-      </p>
-      {isReady && (
-        <div class="chat-starts">
-          {starts.map((text) => (
-            <Button
-              key={text}
-              size="small"
-              onClick={() => {
-                setDraft(text);
-                document.querySelector<HTMLElement>(".chat-composer textarea")?.focus();
-              }}
-            >
-              {text}
-            </Button>
-          ))}
-        </div>
-      )}
-      {pair !== undefined && (
-        <p>
-          <button type="button" class="chat-link" onClick={() => chooseModels(pair.map(({ id }) => id))}>
-            Before and after: {pair.map(({ name }) => name).join(" and ")}
-          </button>
-        </p>
-      )}
-      <p class="chat-note">Models of runs below this folder are in the list, and every checkpoint.</p>
-    </div>
-  );
-}
-
-/** The shipped model, and the newest that a quickstart has made of it. */
-function findBeforeAndAfter(known: readonly ModelEntry[]): readonly [ModelEntry, ModelEntry] | undefined {
-  const before = known.find(({ origin }) => origin === "shipped");
-  const after = known.find(({ origin, name }) => origin === "run" && name.startsWith("quickstart"));
-  return before === undefined || after === undefined ? undefined : [before, after];
-}
-
 function Legend() {
   return (
     <p class="chat-legend">
@@ -427,30 +296,5 @@ function Legend() {
         </span>
       ))}
     </p>
-  );
-}
-
-/** Stays at the end while the answer comes, unless somebody has scrolled away. */
-function Scroller({ children }: { readonly children: preact.ComponentChildren }) {
-  const frame = useRef<HTMLDivElement>(null);
-  const follows = useRef(true);
-  const text = conversation.value;
-  useEffect(() => {
-    const element = frame.current;
-    if (element !== null && follows.current) element.scrollTop = element.scrollHeight;
-  }, [text]);
-  return (
-    <div
-      ref={frame}
-      class="chat-scroller"
-      tabIndex={0}
-      role="region"
-      aria-label="Conversation"
-      onScroll={({ currentTarget: { scrollTop, scrollHeight, clientHeight } }) => {
-        follows.current = scrollHeight - scrollTop - clientHeight < 60;
-      }}
-    >
-      <div class="chat-thread">{children}</div>
-    </div>
   );
 }

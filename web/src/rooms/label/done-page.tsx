@@ -6,7 +6,7 @@ import type { LabelSession } from "./label-session.ts";
 import { useFresh } from "./use-fresh.ts";
 
 export function DonePage({ session }: { session: LabelSession }) {
-  const { id } = session.project;
+  const { id, pairsFile } = session.project;
   const progress = session.progress.value;
   const left = progress.annotators[session.annotator]?.left ?? 0;
   const isTeamDone = progress.given >= progress.wanted;
@@ -41,10 +41,10 @@ export function DonePage({ session }: { session: LabelSession }) {
             </div>
           </dl>
           <h2>What next</h2>
-          <p>Train a reward model on the pairs; pairs.jsonl stands for the file that spar label names at its start:</p>
-          <Command text="spar reward --model_name_or_path MODEL --dataset_name pairs.jsonl --output_dir runs/reward" />
+          <p>Train a reward model on the pairs:</p>
+          <Command text={`spar reward --model_name_or_path MODEL --dataset_name ${pairsFile} --output_dir runs/reward`} />
           <p>or the model itself, without a reward model between:</p>
-          <Command text="spar dpo --model_name_or_path MODEL --dataset_name pairs.jsonl --output_dir runs/dpo" />
+          <Command text={`spar dpo --model_name_or_path MODEL --dataset_name ${pairsFile} --output_dir runs/dpo`} />
         </>
       )}
       <div class="label-done-links">

@@ -2,13 +2,13 @@ import { useState } from "preact/hooks";
 import type { RunDetail } from "../../../../src/server/ui/runs/protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
-import { Icon } from "../../components/icon.tsx";
 import { Skeleton } from "../../components/spinner.tsx";
 import { Table } from "../../components/table.tsx";
 import { showError, showToast } from "../../components/toast.tsx";
 import { diffConfigs, formatValue } from "./config-diff.ts";
 import { Problem } from "./curve-section.tsx";
 import { loadConfig, loadRuns } from "./runs-api.ts";
+import { SearchField } from "./search-field.tsx";
 import { useResource } from "./use-resource.ts";
 
 /** The resolved recipe, and where it differs from that of another run. */
@@ -31,17 +31,7 @@ export function ConfigTab({ run, against }: { run: RunDetail; against: string | 
   return (
     <div class="config">
       <div class="curve-controls">
-        <label class="runs-search">
-          <Icon name="search" />
-          <span class="visually-hidden">Search keys</span>
-          <input
-            class="input"
-            type="search"
-            placeholder="Key or value"
-            value={search}
-            onInput={(event) => setSearch(event.currentTarget.value)}
-          />
-        </label>
+        <SearchField label="Search keys" placeholder="Key or value" value={search} onInput={setSearch} />
         <label class="runs-select">
           <span>Difference to</span>
           <select class="select" value={other} onChange={(event) => setOther(event.currentTarget.value)}>

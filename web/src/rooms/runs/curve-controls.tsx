@@ -1,9 +1,9 @@
 import type { Axis } from "../../../../src/server/ui/runs/protocol.ts";
 import { Button } from "../../components/button.tsx";
-import { Icon } from "../../components/icon.tsx";
 import { Segmented } from "../../components/segmented.tsx";
 import { axis, filter, isLog, keepSettings, range, smoothing } from "./curve-settings.ts";
 import { parseFilter } from "./panels.ts";
+import { SearchField } from "./search-field.tsx";
 
 /** What all charts below have in common. `axes`: those that every run shown has. */
 export function CurveControls({ axes }: { axes: readonly Axis[] }) {
@@ -11,19 +11,14 @@ export function CurveControls({ axes }: { axes: readonly Axis[] }) {
   const shown = axes.includes(axis.value) ? axis.value : "step";
   return (
     <div class="curve-controls" role="group" aria-label="How curves are shown">
-      <label class="runs-search">
-        <Icon name="filter" />
-        <span class="visually-hidden">Show metrics whose names match this regular expression</span>
-        <input
-          class="input"
-          type="search"
-          placeholder="Filter metrics: kl|reward"
-          value={filter.value}
-          aria-invalid={isBad}
-          spellcheck={false}
-          onInput={(event) => (filter.value = event.currentTarget.value)}
-        />
-      </label>
+      <SearchField
+        label="Show metrics whose names match this regular expression"
+        placeholder="Filter metrics: kl|reward"
+        icon="filter"
+        value={filter.value}
+        isInvalid={isBad}
+        onInput={(text) => (filter.value = text)}
+      />
       <Segmented<Axis>
         label="Horizontal axis"
         value={shown}

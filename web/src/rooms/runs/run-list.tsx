@@ -2,7 +2,6 @@ import { useEffect, useState } from "preact/hooks";
 import type { RunList as List, RunSummary } from "../../../../src/server/ui/runs/protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
-import { Icon } from "../../components/icon.tsx";
 import { Spinner } from "../../components/spinner.tsx";
 import { SortHead, Table } from "../../components/table.tsx";
 import { subscribe } from "../../live.ts";
@@ -12,9 +11,21 @@ import { mostCompared } from "./curves-tab.tsx";
 import { formatAgo, formatDate, formatDuration, formatNumber } from "./format.ts";
 import { runsPath } from "./run-path.ts";
 import { loadRuns } from "./runs-api.ts";
+import { SearchField } from "./search-field.tsx";
 import { arrangeRuns, measureDuration, type RunOrder, type SortKey } from "./sort-runs.ts";
 import { StatusBadge } from "./status-badge.tsx";
 import { useResource } from "./use-resource.ts";
+
+const columns: readonly { readonly key: SortKey; readonly name: string; readonly numeric?: true }[] = [
+  { key: "name", name: "Run" },
+  { key: "status", name: "Status" },
+  { key: "method", name: "Method" },
+  { key: "step", name: "Step", numeric: true },
+  { key: "loss", name: "Loss", numeric: true },
+  { key: "reward", name: "Score", numeric: true },
+  { key: "duration", name: "Duration", numeric: true },
+  { key: "started", name: "Started", numeric: true },
+];
 
 export function RunList() {
   const { data: first, error, reload } = useResource(loadRuns, []);
@@ -72,17 +83,7 @@ export function RunList() {
         >
           {there.length < 2 ? "Compare" : `Compare ${there.length}`}
         </Button>
-        <label class="runs-search">
-          <Icon name="search" />
-          <span class="visually-hidden">Search runs</span>
-          <input
-            class="input"
-            type="search"
-            placeholder="Name, method, status"
-            value={search}
-            onInput={(event) => setSearch(event.currentTarget.value)}
-          />
-        </label>
+        <SearchField label="Search runs" placeholder="Name, method, status" value={search} onInput={setSearch} />
       </header>
       {rows.length === 0 ? (
         <EmptyState icon="search" title="No run matches" action={<Button onClick={() => setSearch("")}>Show all runs</Button>} />
@@ -94,30 +95,11 @@ export function RunList() {
               <th scope="col" class="run-tick">
                 <span class="visually-hidden">Compare</span>
               </th>
-              <SortHead order={orderOf("name")} onSort={sort("name")}>
-                Run
-              </SortHead>
-              <SortHead order={orderOf("status")} onSort={sort("status")}>
-                Status
-              </SortHead>
-              <SortHead order={orderOf("method")} onSort={sort("method")}>
-                Method
-              </SortHead>
-              <SortHead order={orderOf("step")} onSort={sort("step")} numeric>
-                Step
-              </SortHead>
-              <SortHead order={orderOf("loss")} onSort={sort("loss")} numeric>
-                Loss
-              </SortHead>
-              <SortHead order={orderOf("reward")} onSort={sort("reward")} numeric>
-                Score
-              </SortHead>
-              <SortHead order={orderOf("duration")} onSort={sort("duration")} numeric>
-                Duration
-              </SortHead>
-              <SortHead order={orderOf("started")} onSort={sort("started")} numeric>
-                Started
-              </SortHead>
+              {columns.map(({ key, name, numeric }) => (
+                <SortHead key={key} order={orderOf(key)} onSort={sort(key)} numeric={numeric === true}>
+                  {name}
+                </SortHead>
+              ))}
             </>
           }
         >

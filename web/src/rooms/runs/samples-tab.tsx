@@ -3,12 +3,12 @@ import { useEffect, useState } from "preact/hooks";
 import type { RunDetail, ShownSample } from "../../../../src/server/ui/runs/protocol.ts";
 import { Button } from "../../components/button.tsx";
 import { EmptyState } from "../../components/empty-state.tsx";
-import { Icon } from "../../components/icon.tsx";
 import { Skeleton } from "../../components/spinner.tsx";
 import { Problem } from "./curve-section.tsx";
 import { loadRun, loadRuns, loadSamples } from "./runs-api.ts";
 import { SamplesTable } from "./samples-table.tsx";
 import { matchSamples } from "./match-samples.ts";
+import { SearchField } from "./search-field.tsx";
 import { useResource } from "./use-resource.ts";
 
 const pageSize = 50;
@@ -103,17 +103,7 @@ export function SamplesTab({ run, version }: { run: RunDetail; version: string }
             <option value="score">worst first</option>
           </select>
         </label>
-        <label class="runs-search">
-          <Icon name="search" />
-          <span class="visually-hidden">Search prompts and completions</span>
-          <input
-            class="input"
-            type="search"
-            placeholder="Text of prompt or completion"
-            value={typed}
-            onInput={(event) => setTyped(event.currentTarget.value)}
-          />
-        </label>
+        <SearchField label="Search prompts and completions" placeholder="Text of prompt or completion" value={typed} onInput={setTyped} />
         <AgainstSelect run={run} step={step} value={against} onChange={setAgainst} />
       </div>
       {problem === undefined ? null : <Problem error={problem} />}

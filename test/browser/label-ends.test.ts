@@ -1,9 +1,10 @@
-/** The room before there is anything to label. */
+/** The room before there is anything to label, and when all is labelled. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { launchBrowser, listViolations, startUI } from "./chromium.ts";
+import { makePairs, startLabelServer } from "./label-room.ts";
 
 test("an empty room says what to run", async () => {
   const cwd = mkdtempSync(join(tmpdir(), "spar-empty-"));
@@ -25,5 +26,26 @@ test("an empty room says what to run", async () => {
     await ui.close();
     await browser.close();
     rmSync(cwd, { recursive: true, force: true });
+  }
+});
+
+test("when all is labelled, the page says what came out and what to run with it", async () => {
+  const browser = await launchBrowser();
+  const server = await startLabelServer(makePairs(2), ["--out", "kind answers.jsonl"]);
+  try {
+    const page = await server.open(browser, "Ada");
+    await page.keyboard.press("1");
+    await page.getByText("Question 1:").waitFor();
+    await page.keyboard.press("2");
+    await page.getByRole("heading", { name: "All is labelled" }).waitFor();
+    await page.locator(".label-numbers").getByText("2", { exact: true }).first().waitFor();
+    expect(await page.locator(".command code").allInnerTexts()).toEqual([
+      "spar reward --model_name_or_path MODEL --dataset_name 'kind answers.jsonl' --output_dir runs/reward",
+      "spar dpo --model_name_or_path MODEL --dataset_name 'kind answers.jsonl' --output_dir runs/dpo",
+    ]);
+    expect(await listViolations(page)).toEqual([]);
+  } finally {
+    await server.close();
+    await browser.close();
   }
 });
