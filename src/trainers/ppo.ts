@@ -140,7 +140,6 @@ async function train(
         }));
         // The weights are about to change: what was packed of them for sampling makes room for the update's gradients.
         generator.refresh();
-        await backend.trim();
         const metrics = await learner.update(samples, {
           update,
           learningRate,
