@@ -6,6 +6,7 @@
  * All scalars are folded on the host, so that the graph passes over the values as few times as it can.
  */
 import { add, buildGraph, div, input, mul, sqrt, sub, type Graph, type Tensor } from "../tensor/index.ts";
+import { joinInputs, splitAt } from "./pieces.ts";
 
 export interface AdamWConfig {
   readonly beta1: number;
@@ -13,15 +14,15 @@ export interface AdamWConfig {
   readonly epsilon: number;
 }
 
-/** A run of values that one executable updates; not all parameters decay. */
+/** Values that are updated together: lengths of the pieces of weights that they are made of; not all parameters decay. */
 export interface Run {
-  readonly size: number;
+  readonly sizes: readonly number[];
   readonly decays: boolean;
 }
 
 /**
- * Inputs and outputs `w.I`, `m.I`, `v.I` [size] for run I (to be bound in place), input `g.I`, and the scalars
- * of `adamwScalars`.
+ * For piece J of run I inputs and outputs `w.I.J` [size of the piece] and the input `g.I.J`; for run I inputs and outputs
+ * `m.I`, `v.I` [sum of its sizes]; outputs may be bound in place. And the scalars of `adamwScalars`.
  */
 export function adamwGraph(runs: readonly Run[]): Graph {
   const made = new Map<string, Tensor>();
@@ -31,14 +32,17 @@ export function adamwGraph(runs: readonly Run[]): Graph {
     return tensor;
   };
   const outputs: { [name: string]: Tensor } = {};
-  for (const [i, { size, decays }] of runs.entries()) {
-    const [w, m, v, g] = ["w", "m", "v", "g"].map((name) => input(`${name}.${i}`, "float32", [size]));
+  for (const [i, { sizes, decays }] of runs.entries()) {
+    const total = sizes.reduce((sum, size) => sum + size, 0);
+    const [w, g] = ["w", "g"].map((name) => joinInputs(`${name}.${i}`, sizes));
+    const [m, v] = ["m", "v"].map((name) => input(`${name}.${i}`, "float32", [total]));
     const m2 = add(mul(m, scalar("keepM")), mul(g, scalar("takeM")));
     const v2 = add(mul(v, scalar("keepV")), mul(mul(g, g), scalar("takeV")));
     const change = div(mul(m2, scalar("rate")), add(sqrt(v2), scalar("epsilon")));
+    const w2 = sub(decays ? mul(w, scalar("decay")) : w, change);
     outputs[`m.${i}`] = m2;
     outputs[`v.${i}`] = v2;
-    outputs[`w.${i}`] = sub(decays ? mul(w, scalar("decay")) : w, change);
+    for (const [j, piece] of splitAt(w2, sizes).entries()) outputs[`w.${i}.${j}`] = piece;
   }
   return buildGraph(outputs);
 }

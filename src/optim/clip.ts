@@ -1,11 +1,15 @@
 /** Clipping by global norm (Pascanu et al. 2013, arXiv 1211.5063). */
-import { buildGraph, concat, input, mul, reshape, sum, type Graph } from "../tensor/index.ts";
+import { buildGraph, concat, mul, sum, type Graph } from "../tensor/index.ts";
+import { joinInputs, splitAt } from "./pieces.ts";
 
-/** Σ g² of each run `g.I`, as `squares` [runs]. Runs are short, so that float32 sums stay exact to 1e-6. */
-export function sumOfSquaresGraph(sizes: readonly number[]): Graph {
-  const squares = sizes.map((size, i) => {
-    const g = input(`g.${i}`, "float32", [size]);
-    return reshape(sum(mul(g, g)), [1]);
+/**
+ * Σ g² of each piece `g.I.J` of each run of pieces, as `squares` [pieces]. Pieces are short, so that float32 sums stay exact to 1e-6.
+ * @param runs lengths of the pieces that are squared together
+ */
+export function sumOfSquaresGraph(runs: readonly (readonly number[])[]): Graph {
+  const squares = runs.flatMap((sizes, i) => {
+    const g = joinInputs(`g.${i}`, sizes);
+    return splitAt(mul(g, g), sizes).map((part) => sum(part, [0], true));
   });
   return buildGraph({ squares: concat(squares, 0) });
 }

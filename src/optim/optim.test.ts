@@ -3,25 +3,33 @@ import { evaluateGraph } from "../tensor/index.ts";
 import { adamwGraph, adamwScalars, clipFactor, learningRateAt, sumOfSquaresGraph } from "./index.ts";
 
 describe("AdamW", () => {
-  it("makes PyTorch's update, clipping and decay included", () => {
+  it("makes PyTorch's update, clipping and decay included, of pieces that share a run", () => {
     const config = { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
-    let [w, m, v] = [0.5, 0, 0];
-    let state = { "w.0": [0.5], "m.0": [0], "v.0": [0] } as { [name: string]: ArrayLike<number> };
+    const expected = [
+      { w: 0.5, m: 0, v: 0 },
+      { w: -2, m: 0, v: 0 },
+      { w: 1, m: 0, v: 0 },
+    ];
+    let state: { [name: string]: ArrayLike<number> } = { "w.0.0": [0.5], "w.0.1": [-2, 1], "m.0": [0, 0, 0], "v.0": [0, 0, 0] };
     for (let step = 1; step <= 4; step++) {
-      const g = Math.sin(step) * 3;
+      const g = [1, 2, 3].map((i) => Math.sin(step * i) * 3);
       const clip = 0.25;
       const scalars = adamwScalars(config, { step, learningRate: 0.1, weightDecay: 0.01, clip });
-      state = evaluateGraph(adamwGraph([{ size: 1, decays: true }]), {
+      state = evaluateGraph(adamwGraph([{ sizes: [1, 2], decays: true }]), {
         ...state,
-        "g.0": [g],
+        "g.0.0": g.slice(0, 1),
+        "g.0.1": g.slice(1),
         ...Object.fromEntries(Object.entries(scalars).map(([k, x]) => [k, [x]])),
       });
-      const clipped = g * clip;
-      w -= 0.1 * 0.01 * w;
-      m = 0.9 * m + 0.1 * clipped;
-      v = 0.999 * v + 0.001 * clipped ** 2;
-      w -= (0.1 * (m / (1 - 0.9 ** step))) / (Math.sqrt(v / (1 - 0.999 ** step)) + 1e-8);
-      expect(state["w.0"][0]).toBeCloseTo(w, 12);
+      for (const [i, one] of expected.entries()) {
+        const clipped = g[i] * clip;
+        one.w -= 0.1 * 0.01 * one.w;
+        one.m = 0.9 * one.m + 0.1 * clipped;
+        one.v = 0.999 * one.v + 0.001 * clipped ** 2;
+        one.w -= (0.1 * (one.m / (1 - 0.9 ** step))) / (Math.sqrt(one.v / (1 - 0.999 ** step)) + 1e-8);
+      }
+      const got = [...Array.from(state["w.0.0"]), ...Array.from(state["w.0.1"])];
+      expect(got).toEqual(expected.map(({ w }) => expect.closeTo(w, 12)));
     }
   });
 
@@ -30,7 +38,9 @@ describe("AdamW", () => {
     expect(clipFactor(4, 1)).toBeCloseTo(0.25, 6);
     expect(clipFactor(4, 0)).toBe(1);
     expect(clipFactor(0, 1)).toBe(1);
-    expect([...evaluateGraph(sumOfSquaresGraph([3, 1]), { "g.0": [1, 2, 3], "g.1": [5] })["squares"]]).toEqual([14, 25]);
+    expect([...evaluateGraph(sumOfSquaresGraph([[2, 1], [1]]), { "g.0.0": [1, 2], "g.0.1": [3], "g.1.0": [5] })["squares"]]).toEqual([
+      5, 9, 25,
+    ]);
   });
 });
 

@@ -45,32 +45,39 @@ export interface Optimizer {
 
 /** Values that are updated together pass through the cache together: a megabyte each of w, m, v and g. */
 const runLength = 1 << 18;
+/** Parameters up to this size share a run: a norm of a hundred values costs hardly more than calling kernels for it. */
+const smallSize = 1 << 16;
 /** Runs in one executable: large enough that calls cost nothing, small enough that graphs stay quick to make. */
 const runsPerCall = 64;
 
-interface Run {
+/** A parameter, or a part of a large one. */
+interface Piece {
   readonly owner: Trainable;
-  readonly decays: boolean;
   readonly size: number;
   readonly w: DeviceBuffer;
+  readonly g: DeviceBuffer;
+}
+
+interface Run {
+  readonly pieces: readonly Piece[];
+  readonly decays: boolean;
   readonly m: DeviceBuffer;
   readonly v: DeviceBuffer;
-  readonly g: DeviceBuffer;
 }
 
 /** Transformers' Trainer leaves biases and norms out of weight decay: everything that is not a matrix. */
 const decays = (parameter: Trainable): boolean => parameter.value.shape.length >= 2;
 
 export async function createOptimizer(backend: Backend, parameters: readonly Trainable[], config: OptimizerConfig): Promise<Optimizer> {
-  const moments = parameters.map(({ value }) => ({ m: backend.allocate(value), v: backend.allocate(value) }));
-  const runs = parameters.flatMap((owner, i) => splitRuns(backend, owner, moments[i]));
+  const { runs, moments, memory } = planRuns(backend, parameters);
   const calls = Array.from({ length: Math.ceil(runs.length / runsPerCall) }, (_, i) => runs.slice(i * runsPerCall, (i + 1) * runsPerCall));
   const executables = new Map<string, Promise<Executable>>();
   const compiled = (kind: "adamw" | "norm", call: readonly Run[]): Promise<Executable> => {
-    const key = `${kind} ${call.map(({ size, decays }) => `${size}${decays ? "d" : ""}`).join(" ")}`;
+    const plan = call.map(({ pieces, decays }) => ({ sizes: pieces.map(({ size }) => size), decays }));
+    const key = `${kind} ${plan.map(({ sizes, decays }) => `${sizes.join("+")}${decays ? "d" : ""}`).join(" ")}`;
     const known =
       executables.get(key) ??
-      backend.compile(kind === "adamw" ? adamwGraph(call) : sumOfSquaresGraph(call.map(({ size }) => size)), { label: kind });
+      backend.compile(kind === "adamw" ? adamwGraph(plan) : sumOfSquaresGraph(plan.map(({ sizes }) => sizes)), { label: kind });
     executables.set(key, known);
     return known;
   };
@@ -79,33 +86,38 @@ export async function createOptimizer(backend: Backend, parameters: readonly Tra
     scalars.set(name, backend.allocate({ dtype: "float32", shape: [] }));
   }
   const bound = calls.map((call) => {
-    const name = (part: "w" | "m" | "v" | "g"): [string, DeviceBuffer][] => call.map((run, i) => [`${part}.${i}`, run[part]]);
+    const pieces = call.flatMap((run) => run.pieces);
+    const ofPieces = (part: "w" | "g"): [string, DeviceBuffer][] =>
+      call.flatMap((run, i) => run.pieces.map((piece, j): [string, DeviceBuffer] => [`${part}.${i}.${j}`, piece[part]]));
+    const ofRuns = (part: "m" | "v"): [string, DeviceBuffer][] => call.map((run, i) => [`${part}.${i}`, run[part]]);
+    const updated = [...ofPieces("w"), ...ofRuns("m"), ...ofRuns("v")];
     return {
       call,
-      gradients: new Map(name("g")),
-      inputs: new Map([...name("w"), ...name("m"), ...name("v"), ...name("g"), ...scalars]),
-      outputs: new Map([...name("w"), ...name("m"), ...name("v")]),
-      squares: backend.allocate({ dtype: "float32", shape: [call.length] }),
+      pieces,
+      gradients: new Map(ofPieces("g")),
+      inputs: new Map([...updated, ...ofPieces("g"), ...scalars]),
+      outputs: new Map(updated),
+      squares: backend.allocate({ dtype: "float32", shape: [pieces.length] }),
     };
   });
   let steps = 0;
 
   function* named(): Iterable<readonly [name: string, data: Float32Array]> {
-    for (const [i, { name }] of parameters.entries()) {
-      yield [`m.${name}`, moments[i].m.host as Float32Array];
-      yield [`v.${name}`, moments[i].v.host as Float32Array];
+    for (const { name, m, v } of moments) {
+      yield [`m.${name}`, m.host as Float32Array];
+      yield [`v.${name}`, v.host as Float32Array];
     }
   }
 
   async function globalNorm(batch: (() => string) | undefined): Promise<number> {
     let total = 0;
-    for (const { call, gradients, squares } of bound) {
+    for (const { call, pieces, gradients, squares } of bound) {
       const executable = await compiled("norm", call);
       await executable.run(gradients, new Map([["squares", squares]]));
       for (const [i, square] of (await backend.read(squares)).entries()) {
         if (!Number.isFinite(Number(square))) {
           const rows = batch === undefined ? "" : ` for the batch of ${batch()}`;
-          throw new SparError("training/non-finite", `the gradient of ${call[i].owner.name} is not finite${rows}`, {
+          throw new SparError("training/non-finite", `the gradient of ${pieces[i].owner.name} is not finite${rows}`, {
             hint: "lower learning_rate, or look at these rows",
           });
         }
@@ -143,20 +155,75 @@ export async function createOptimizer(backend: Backend, parameters: readonly Tra
           (e) => e.release(),
           () => undefined,
         );
-      for (const { m, v } of moments) {
-        m.free();
-        v.free();
-      }
+      for (const buffer of memory) buffer.free();
     },
   };
 }
 
-function splitRuns(backend: Backend, owner: Trainable, { m, v }: { m: DeviceBuffer; v: DeviceBuffer }): Run[] {
-  const total = sizeOf(owner.value.shape);
-  return Array.from({ length: Math.ceil(total / runLength) }, (_, i) => {
-    const start = i * runLength;
-    const size = Math.min(runLength, total - start);
-    const part = (buffer: DeviceBuffer): DeviceBuffer => backend.view(buffer, start, [size]);
-    return { owner, decays: decays(owner), size, w: part(owner.value), m: part(m), v: part(v), g: part(owner.gradient) };
+interface Plan {
+  readonly runs: readonly Run[];
+  /** In the order of the parameters; parts of `memory`. */
+  readonly moments: readonly { readonly name: string; readonly m: DeviceBuffer; readonly v: DeviceBuffer }[];
+  readonly memory: readonly DeviceBuffer[];
+}
+
+/** Large parameters are cut into runs, small ones share them. */
+function planRuns(backend: Backend, parameters: readonly Trainable[]): Plan {
+  const runs: Run[] = [];
+  const memory: DeviceBuffer[] = [];
+  const moments = new Map<Trainable, { name: string; m: DeviceBuffer; v: DeviceBuffer }>();
+  /** Moments of `owners` side by side. */
+  const allocate = (owners: readonly Trainable[]): { m: DeviceBuffer; v: DeviceBuffer } => {
+    const sizes = owners.map(({ value }) => sizeOf(value.shape));
+    const type = { dtype: "float32", shape: [sizes.reduce((sum, size) => sum + size, 0)] } as const;
+    const [m, v] = [backend.allocate(type), backend.allocate(type)];
+    memory.push(m, v);
+    let start = 0;
+    for (const [i, owner] of owners.entries()) {
+      moments.set(owner, { name: owner.name, m: backend.view(m, start, [sizes[i]]), v: backend.view(v, start, [sizes[i]]) });
+      start += sizes[i];
+    }
+    return { m, v };
+  };
+  const pieceOf = (owner: Trainable, start: number, size: number): Piece => ({
+    owner,
+    size,
+    w: backend.view(owner.value, start, [size]),
+    g: backend.view(owner.gradient, start, [size]),
   });
+
+  for (const owner of parameters) {
+    const total = sizeOf(owner.value.shape);
+    if (total <= smallSize) continue;
+    const { m, v } = allocate([owner]);
+    for (let start = 0; start < total; start += runLength) {
+      const size = Math.min(runLength, total - start);
+      const part = (buffer: DeviceBuffer): DeviceBuffer => backend.view(buffer, start, [size]);
+      runs.push({ pieces: [pieceOf(owner, start, size)], decays: decays(owner), m: part(m), v: part(v) });
+    }
+  }
+  for (const decaying of [true, false]) {
+    const small = parameters.filter((owner) => sizeOf(owner.value.shape) <= smallSize && decays(owner) === decaying);
+    for (const owners of fillRuns(small)) {
+      const pieces = owners.map((owner) => pieceOf(owner, 0, sizeOf(owner.value.shape)));
+      runs.push({ pieces, decays: decaying, ...allocate(owners) });
+    }
+  }
+  return { runs, moments: parameters.map((owner) => moments.get(owner) as Plan["moments"][number]), memory };
+}
+
+/** In their order, as many together as a run holds. */
+function fillRuns(parameters: readonly Trainable[]): Trainable[][] {
+  const groups: Trainable[][] = [];
+  let room = 0;
+  for (const parameter of parameters) {
+    const size = sizeOf(parameter.value.shape);
+    if (size > room) {
+      groups.push([]);
+      room = runLength;
+    }
+    groups[groups.length - 1].push(parameter);
+    room -= size;
+  }
+  return groups;
 }
