@@ -17,7 +17,10 @@ const isTurn = (value: unknown): boolean => isObject(value) && typeof value["rol
 
 const text = shape("a text", (value) => typeof value === "string");
 const count = shape("a number from 0", (value) => isNumber(value) && value >= 0);
+const number = shape("a number", isNumber);
 const grade = shape("a number or null", (value) => value === null || isNumber(value));
+const isInterval = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(isNumber);
+const interval = shape("[low, high]", isInterval);
 const content = shape(
   "a text or messages of {role, content}, not empty",
   (value) => (typeof value === "string" && value !== "") || (Array.isArray(value) && value.length > 0 && value.every(isTurn)),
@@ -50,6 +53,26 @@ export function findWrong(row: { readonly [column: string]: unknown }, shapes: S
   }
   return undefined;
 }
+
+/** Figures of a stage's summary. */
+export const pairSummaryShapes = {
+  prompts: count,
+  ties: number,
+  answers: count,
+  voids: number,
+  retries: number,
+  mean_score: grade,
+  self_agreement: grade,
+} satisfies Shapes;
+export const gainShapes = { examples: count, loss: number, gain: number, margin: number, accuracy: number, interval } satisfies Shapes;
+export const trainingShapes = { steps: count } satisfies Shapes;
+export const watchedShapes = {
+  mean_length: count,
+  distinct_2: count,
+  outside_score: grade,
+  win_rate: grade,
+  win_interval: shape("[low, high] or null", (value) => value === null || isInterval(value)),
+} satisfies Shapes;
 
 /** Columns that hold the same in every file. */
 export const columnShapes: Shapes = { prompt: content, answer: text, answers: listOf({ text, tokens: count }) };

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { judgedShapes } from "./row-shapes.ts";
+import { trainingShapes, watchedShapes } from "./row-shapes.ts";
 import { produceRows, readRows, readSummary } from "./rows-file.ts";
 
 let folder: string;
@@ -50,12 +51,23 @@ test("what was edited into another shape is named by its file, line and column",
 
 test("a summary that was edited into another shape is named", async () => {
   writeFileSync(path, '{"pairs": 3, "ties": null}');
-  expect(await readSummary<{ pairs: number; ties: number | null }>(path, ["pairs", "ties"])).toEqual({ pairs: 3, ties: null });
-  await expect(readSummary<{ pairs: number; voids: number }>(path, ["pairs", "voids"])).rejects.toThrow(
-    `${path}: expected numbers or null for pairs, voids, got voids: nothing`,
-  );
-  writeFileSync(path, "3 pairs");
-  await expect(readSummary(path, [])).rejects.toMatchObject({ code: "self-play/bad-rows" });
+  await expect(readSummary(path, {})).resolves.toEqual({ pairs: 3, ties: null });
+  await expect(readSummary(path, trainingShapes)).rejects.toThrow(`${path}: steps: expected a number from 0, got nothing`);
+  const watched = { mean_length: 12.5, distinct_2: 0.9, outside_score: null, win_rate: 0.5, win_interval: [0.4, 0.6] };
+  const tell = (change: object): Promise<unknown> => {
+    writeFileSync(path, JSON.stringify({ ...watched, ...change }));
+    return readSummary(path, watchedShapes).catch((error: Error) => error.message.replace(`${path}: `, ""));
+  };
+  expect(await tell({})).toEqual(watched);
+  expect(await tell({ mean_length: null })).toBe("mean_length: expected a number from 0, got null");
+  expect(await tell({ win_interval: 0.4 })).toBe("win_interval: expected [low, high] or null, got 0.4");
+  for (const broken of ["3 pairs", "[]", '{"mean_length": 12.', ""]) {
+    writeFileSync(path, broken);
+    await expect(readSummary(path, watchedShapes)).rejects.toMatchObject({
+      code: "self-play/bad-rows",
+      message: `${path}: expected {mean_length, distinct_2, outside_score, win_rate, win_interval}, got no JSON object`,
+    });
+  }
 });
 
 test("a file made in two goes is the one made in one, and done parts are not made again", async () => {

@@ -41,15 +41,16 @@ export async function readRows<T extends object>(
   return rows;
 }
 
-/** A stage's summary. Throws `self-play/bad-rows` where it is no JSON object, or where one of `numbers` is neither a number nor null. */
-export async function readSummary<T extends object>(path: string, numbers: readonly (keyof T & string)[]): Promise<T> {
+/** A stage's summary. Throws `self-play/bad-rows` where it is no JSON object, or where one of its figures is not what it should be. */
+export async function readSummary<T extends object>(
+  path: string,
+  shapes: { readonly [name in keyof T & string]?: Shapes[string] },
+): Promise<T> {
   const summary = parseRow(await readFile(path, "utf8"));
-  const wrong = numbers.find((name) => summary?.[name] !== null && typeof summary?.[name] !== "number");
-  if (summary !== undefined && wrong === undefined) return summary as T;
-  const found = summary === undefined ? "got no JSON object" : `got ${wrong}: ${JSON.stringify(summary[wrong as string]) ?? "nothing"}`;
-  throw new SparError("self-play/bad-rows", `${path}: expected numbers or null for ${numbers.join(", ")}, ${found}`, {
-    hint: "Mend the file, or delete it: its stage then makes it again.",
-  });
+  const wrong =
+    summary === undefined ? `expected {${Object.keys(shapes).join(", ")}}, got no JSON object` : findWrong(summary, shapes as Shapes);
+  if (wrong === undefined) return summary as T;
+  throw new SparError("self-play/bad-rows", `${path}: ${wrong}`, { hint: "Mend the file, or delete it: its stage then makes it again." });
 }
 
 export async function writeRows(path: string, rows: readonly object[]): Promise<void> {

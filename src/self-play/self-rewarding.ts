@@ -21,7 +21,7 @@ import { findStopReason, findWarnings, summarizeJudgements, type JudgementSummar
 import { checkJudges, describeJudge, listJudgeFiles, nameJudge, openJudge } from "./open-judge.ts";
 import { openPolicy, sampleAnswers, toCompletion } from "./policy.ts";
 import type { PromptRow } from "./read-examples.ts";
-import { judgedShapes } from "./row-shapes.ts";
+import { judgedShapes, pairSummaryShapes } from "./row-shapes.ts";
 import { produceRows, readRows, readSummary, writeRows } from "./rows-file.ts";
 import {
   createClock,
@@ -66,7 +66,7 @@ export async function trainSelfRewarding(config: SelfRewardingConfig, context: T
           "self-play/no-pairs",
           `${name}: expected two answers to a prompt with words and different grades, got ${percent(summary.ties)} ties and ${percent(summary.voids)} voids`,
           {
-            hint: `Look at ${join(folder, "judgements.jsonl")}: the judge may not keep to its form, or give everything the same grade.`,
+            hint: `Look at ${join(folder, "judgements.jsonl")}: the judge may not keep to its form, or give everything the same grade. A pairs.jsonl that was emptied by hand is made again where it is deleted.`,
           },
         );
       }
@@ -324,8 +324,7 @@ async function pairUp(
       await writeFile(join(folder, "pairs-summary.json"), `${JSON.stringify(summary, undefined, 2)}\n`);
     },
   });
-  const numbers = ["prompts", "ties", "answers", "voids", "retries", "mean_score", "self_agreement"] as const;
-  const { pairs: _made, ...summary } = await readSummary<PairSummary>(join(folder, "pairs-summary.json"), numbers);
+  const { pairs: _made, ...summary } = await readSummary<PairSummary>(join(folder, "pairs-summary.json"), pairSummaryShapes);
   // Pairs may have been edited since.
   return { ...summary, pairs: (await readRows(join(folder, "pairs.jsonl"), [])).length };
 }

@@ -18,6 +18,7 @@ import { trainingSpecs } from "../trainers/index.ts";
 import { isEmptyAnswer } from "./choose-pairs.ts";
 import { openPolicy, sampleAnswers, toCompletion, type AnswerSettings } from "./policy.ts";
 import { loadAnsweredRows, type AnsweredRow } from "./read-examples.ts";
+import { gainShapes } from "./row-shapes.ts";
 import { produceRows, readRows, readSummary, writeRows } from "./rows-file.ts";
 import {
   createClock,
@@ -240,10 +241,7 @@ async function measureGain(
     clock,
     "judging",
   );
-  const gain = await readSummary<Gain>(join(folder, "gain.json"), ["examples", "loss", "gain", "margin", "accuracy"]);
-  if (!Array.isArray(gain.interval))
-    throw new SparError("self-play/bad-rows", `${join(folder, "gain.json")}: expected interval: [low, high]`);
-  return gain;
+  return readSummary<Gain>(join(folder, "gain.json"), gainShapes);
 }
 
 /** What margins (in nats) mean for the loss with `beta`; a margin of 0 is not told apart. */

@@ -1,5 +1,5 @@
 /** A training as a stage: a run in a folder of its own, with its config, metrics and checkpoints. */
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "yaml";
 import type { DatasetSpec } from "../data/index.ts";
@@ -8,6 +8,8 @@ import type { Backend } from "../runtime/index.ts";
 import { createFanOut, openRunDirectory, readRunRecord } from "../tracking/index.ts";
 import { dpoConfigSchema, sftConfigSchema, type TrainingContext } from "../trainers/configs.ts";
 import { trainDPO, trainSFT } from "../trainers/index.ts";
+import { trainingShapes } from "./row-shapes.ts";
+import { readSummary } from "./rows-file.ts";
 import type { Stage } from "./stage.ts";
 
 export interface TrainingStageOptions {
@@ -45,7 +47,7 @@ export function createTrainingStage(options: TrainingStageOptions): Stage {
 
 /** Optimizer steps of a training that is done. */
 export async function readTrainingSteps(folder: string, output: string): Promise<number> {
-  return (JSON.parse(await readFile(join(folder, summaryOf(output)), "utf8")) as { steps: number }).steps;
+  return (await readSummary<{ steps: number }>(join(folder, summaryOf(output)), trainingShapes)).steps;
 }
 
 async function train(

@@ -1,5 +1,5 @@
 /** What a self-rewarding run watches of each model: one answer to each prompt set apart, graded by the outside judge where there is one. */
-import { writeFile, readFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Content } from "../data/index.ts";
 import { averageScores } from "../rewards/index.ts";
@@ -10,7 +10,8 @@ import { findOutsideWarnings, measureAnswers, measureWins, type Watched } from "
 import { configureOutside, describeJudge, listJudgeFiles, openOutsideJudge } from "./open-judge.ts";
 import { openPolicy, sampleAnswers } from "./policy.ts";
 import type { PromptRow } from "./read-examples.ts";
-import { readRows, writeRows } from "./rows-file.ts";
+import { watchedShapes } from "./row-shapes.ts";
+import { readRows, readSummary, writeRows } from "./rows-file.ts";
 import { listLocalFiles, type Clock, type SelfPlayRun } from "./self-play-run.ts";
 
 /** watch.jsonl and watch.json of a model: one answer to each prompt set apart, by the outside judge where there is one. */
@@ -104,7 +105,7 @@ export async function watch(
     clock,
     "generation",
   );
-  const watched = JSON.parse(await readFile(join(folder, "watch.json"), "utf8")) as Watched;
+  const watched = await readSummary<Watched>(join(folder, "watch.json"), watchedShapes);
   const outsideWarnings = findOutsideWarnings(models[index].name, watched, { withoutGain: config.stop_without_gain });
   for (const event of outsideWarnings) run.context.tracker.event(event);
   return watched;
