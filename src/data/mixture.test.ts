@@ -63,6 +63,18 @@ describe("splitDataset", () => {
     expect(test.tasks).toEqual(["a", "b"]);
   });
 
+  it("holds a row that a weight repeats out with all its copies", async () => {
+    const mixed = mixDatasets([part("a", 10, { weight: 9 }), part("b", 30, { weight: 1 })]);
+    const { train, test } = splitDataset(mixed, 0.15, 7);
+    const held = await readAll(test);
+    expect(held).toHaveLength(6);
+    expect(new Set(held).size).toBe(6);
+    const learnt = new Set(await readAll(train));
+    expect(held.filter((row) => learnt.has(row))).toEqual([]);
+    // 14 rows are different in the mixture: not all can be held out.
+    expect(() => splitDataset(mixed, 14, 7)).toThrow(/fewer rows than the 14 there are/);
+  });
+
   it("refuses to leave nothing to train on", () => {
     expect(() => splitDataset(mixDatasets([part("a", 3)]), 3, 0)).toThrow(/fewer rows than the 3/);
   });

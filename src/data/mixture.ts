@@ -21,6 +21,9 @@ export interface Dataset extends IndexedRows<Row> {
   /** Which of `parts` row `index` is of. */
   partOf(index: number): number;
   task(index: number): string;
+  /** The row's number among the parts' own rows, below `originCount`: a row that `weight` repeats has one. */
+  origin(index: number): number;
+  readonly originCount: number;
 }
 
 /**
@@ -35,20 +38,37 @@ export function mixDatasets(parts: readonly DatasetPart[], options: { seed?: num
   return assemble(parts, picked);
 }
 
-/** Splits off `size` rows (a share below 1, or a number of rows) at random for evaluation; the rest keeps its order. */
+/**
+ * Splits off `size` rows (a share below 1, or a number of rows) at random for evaluation; the rest keeps its order. Of a row that
+ * `weight` repeats one copy is held out, and none is left to train on.
+ */
 export function splitDataset(dataset: Dataset, size: number, seed: number): { train: Dataset; test: Dataset } {
   const testCount = size < 1 ? Math.ceil(dataset.count * size) : size;
-  if (!(size > 0) || !Number.isInteger(testCount) || testCount >= dataset.count) {
+  const all = Uint32Array.from({ length: dataset.count }, (_, i) => i);
+  const isHeld = new Uint8Array(dataset.originCount);
+  const isTest = new Uint8Array(dataset.count);
+  let left = size > 0 && Number.isInteger(testCount) ? testCount : 0;
+  for (const index of left === 0 ? [] : new Random(seed).shuffle(all.slice())) {
+    const origin = dataset.origin(index);
+    if (isHeld[origin]) continue;
+    isHeld[origin] = isTest[index] = 1;
+    if (--left === 0) break;
+  }
+  const train = all.filter((i) => !isHeld[dataset.origin(i)]);
+  if (left > 0 || train.length === 0 || train.length === dataset.count) {
+    const rows = new Set(all.map((i) => dataset.origin(i))).size;
     throw new SparError(
       "data/split",
-      `splitting off test rows: expected a share between 0 and 1, or fewer rows than the ${dataset.count} there are; got ${size}`,
+      `splitting off test rows: expected a share between 0 and 1, or fewer rows than the ${rows} there are; got ${size}`,
     );
   }
-  const order = new Random(seed).shuffle(Uint32Array.from({ length: dataset.count }, (_, i) => i));
-  const isTest = new Uint8Array(dataset.count);
-  for (const index of order.subarray(0, testCount)) isTest[index] = 1;
-  const select = (wanted: number) => Uint32Array.from({ length: dataset.count }, (_, i) => i).filter((i) => isTest[i] === wanted);
-  return { train: selectDataset(dataset, select(0)), test: selectDataset(dataset, select(1)) };
+  return {
+    train: selectDataset(dataset, train),
+    test: selectDataset(
+      dataset,
+      all.filter((i) => isTest[i]),
+    ),
+  };
 }
 
 /** The rows `indices` of a data set, in that order. */
@@ -65,6 +85,8 @@ export function selectDataset(dataset: Dataset, indices: ArrayLike<number>): Dat
     place: (index) => dataset.place(pick(index)),
     partOf: (index) => dataset.partOf(pick(index)),
     task: (index) => dataset.task(pick(index)),
+    origin: (index) => dataset.origin(pick(index)),
+    originCount: dataset.originCount,
     close: () => dataset.close(),
   };
 }
@@ -115,10 +137,14 @@ function pickRows(part: DatasetPart, count: number, seed: number, salt: number):
 
 function assemble(parts: readonly DatasetPart[], picked: readonly (Uint32Array | undefined)[]): Dataset {
   const starts: number[] = [];
+  const origins: number[] = [];
   let count = 0;
+  let originCount = 0;
   parts.forEach((part, i) => {
     starts.push(count);
+    origins.push(originCount);
     count += picked[i]?.length ?? part.rows.count;
+    originCount += part.rows.count;
   });
   const partOf = (index: number): number => {
     checkIndex(index, count, "the data set");
@@ -126,10 +152,11 @@ function assemble(parts: readonly DatasetPart[], picked: readonly (Uint32Array |
     while (starts[part]! > index) part--;
     return part;
   };
-  const locate = (index: number): [IndexedRows, number] => {
+  const locate = (index: number): [rows: IndexedRows, at: number, origin: number] => {
     const part = partOf(index);
     const at = index - starts[part]!;
-    return [parts[part]!.rows, picked[part]?.[at] ?? at];
+    const own = picked[part]?.[at] ?? at;
+    return [parts[part]!.rows, own, origins[part]! + own];
   };
   return {
     count,
@@ -137,6 +164,8 @@ function assemble(parts: readonly DatasetPart[], picked: readonly (Uint32Array |
     tasks: [...new Set(parts.map((part) => part.task))],
     partOf,
     task: (index) => parts[partOf(index)]!.task,
+    origin: (index) => locate(index)[2],
+    originCount,
     read: async (index) => {
       const [rows, at] = locate(index);
       return rows.read(at);

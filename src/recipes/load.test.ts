@@ -187,9 +187,11 @@ test("rules between keys are checked beside wrong values", async () => {
     "recipe.yaml: sft_model_path or model_name_or_path is missing: the policy to start from (a folder or a hub id)",
     "recipe.yaml: datasets or dataset_name is missing: the data to train on",
   ]);
-  expect(await problemsOf(parse("sft", `${minimal}datasets: [{path: a, fraction: 1}, {path: b}]\n`))).toEqual([
-    "recipe.yaml:3: datasets: expected `fraction` on all datasets of the mixture or on none",
-  ]);
+  for (const share of ["fraction", "weight"]) {
+    expect(await problemsOf(parse("sft", `${minimal}datasets: [{path: a, ${share}: 1}, {path: b}]\n`))).toEqual([
+      `recipe.yaml:3: datasets: expected \`${share}\` on all datasets of the mixture or on none`,
+    ]);
+  }
 });
 
 test("broken, empty and misshapen YAML", async () => {

@@ -67,9 +67,11 @@ const datasetsSchema = z.array(datasetSchema).superRefine((datasets, context) =>
     if (!isStudio && (url !== undefined || project !== undefined))
       context.addIssue({ code: "custom", path: [index], message: "url and project are for path: label-studio" });
   }
-  const weighted = datasets.filter((dataset) => dataset.fraction !== null).length;
-  if (weighted !== 0 && weighted !== datasets.length) {
-    context.addIssue({ code: "custom", message: "expected `fraction` on all datasets of the mixture or on none" });
+  for (const key of ["fraction", "weight"] as const) {
+    const shared = datasets.filter((dataset) => dataset[key] !== null).length;
+    if (shared !== 0 && shared !== datasets.length) {
+      context.addIssue({ code: "custom", message: `expected \`${key}\` on all datasets of the mixture or on none` });
+    }
   }
 });
 
