@@ -184,6 +184,28 @@ describe("comparing evaluations", () => {
     expect(asked.reason).toMatch(/win rate, length: measured on different prompts\./);
   });
 
+  test("the page's large figures are those that may be compared; differences of shares are points", async () => {
+    const sides = (name: string, grade: number, distinct: number) => ({
+      sides: { model: { model: name, distinct_2: distinct, kl: 2e-7, grade: { mean: grade, interval: [grade - 0.01, grade + 0.01] } } },
+    });
+    const folders = [
+      evaluation("seven", { against: "eight", ...sides("seven", 0.4, 0.9) }, wins(50)),
+      evaluation("eight", { against: "seven", ...sides("eight", 0.1, 0.6) }, wins(20)),
+    ];
+    const results = await Promise.all(folders.map(loadResult));
+    const page = renderComparisonPage(compareResults(results), results, "1");
+    expect(page).toContain("seven, temperature 1 does better: grade 0.4 against 0.1");
+    const [tiles] = page.split("<h2>Figures</h2>");
+    expect(tiles).toContain("0.4");
+    expect(tiles).not.toContain("83.3");
+    expect(page).not.toContain("win rate of each run");
+    expect(page).toContain("<td>+30.0 points</td>");
+    expect(page).toContain("2e−7");
+    // Nothing may be compared: no figure is put forward.
+    const other = await Promise.all([folders[0], evaluation("nine", { prompts: { sha256: "other" } }, wins(3))].map(loadResult));
+    expect(renderComparisonPage(compareResults(other), other, "1").split("<h2>Figures</h2>")[0]).not.toContain("83.3");
+  });
+
   test("training runs are shown beside each other, and nothing is concluded", async () => {
     const run = (name: string, loss: number) =>
       write(name, {
@@ -227,5 +249,6 @@ describe("comparing evaluations", () => {
     await expect(loadResult(write("odd", { "report.json": { a: 1 } }))).rejects.toMatchObject({ code: "evaluation/no-result" });
     const one = await loadResult(quickstart("n", "rlhf", 80));
     expect(() => compareResults([one])).toThrow(/at least two runs, got 1/);
+    expect(() => compareResults([one, one])).toThrow(/expected each run once, got .*n twice/);
   });
 });

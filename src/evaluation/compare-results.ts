@@ -37,9 +37,11 @@ export interface RunComparison {
   readonly reason: string;
 }
 
-/** Throws `evaluation/too-few` below two results. */
+/** Throws `evaluation/too-few` below two results, and where one is given twice. */
 export function compareResults(results: readonly LoadedResult[]): RunComparison {
   if (results.length < 2) throw new SparError("evaluation/too-few", `eval --compare: expected at least two runs, got ${results.length}`);
+  const twice = results.find(({ name }, i) => results.findIndex((other) => other.name === name) < i);
+  if (twice !== undefined) throw new SparError("evaluation/too-few", `eval --compare: expected each run once, got ${twice.name} twice`);
   const byGroup = new Set(results.map(({ group }) => group));
   // Two runs of one group are compared with each other; otherwise they are repetitions of it.
   const groupOf = (result: LoadedResult): string => (byGroup.size > 1 ? result.group : result.name);
@@ -145,6 +147,11 @@ function poolAnswers(members: readonly Measure[]): Measured | undefined {
   return { value: mean(all), interval: bootstrapInterval(all, mean) };
 }
 
+/** The first measure with a direction that all have is what the runs were for; undefined: none says which is better. */
+export function findMainMeasure(results: readonly LoadedResult[], differences: readonly Difference[]): Measure | undefined {
+  return results[0].measures.find(({ name, direction }) => direction !== 0 && differences.some((one) => one.measure === name));
+}
+
 function conclude(
   results: readonly LoadedResult[],
   groups: readonly string[],
@@ -152,8 +159,7 @@ function conclude(
   differences: readonly Difference[],
   unfit: readonly string[],
 ): Pick<RunComparison, "headline" | "reason"> {
-  // The first measure with a direction is what the runs were for.
-  const main = results[0].measures.find(({ name, direction }) => direction !== 0 && differences.some((one) => one.measure === name));
+  const main = findMainMeasure(results, differences);
   if (main === undefined)
     return {
       headline: "These runs cannot be set against each other.",
@@ -208,11 +214,16 @@ function readability(results: readonly LoadedResult[]): string[] {
 }
 
 export function formatValue(value: number, format: Measure["format"]): string {
-  return format === "share" ? `${(100 * value).toFixed(1)} %` : Number(value.toPrecision(4)).toString().replace("-", "−");
+  return format === "share" ? `${(100 * value).toFixed(1)} %` : Number(value.toPrecision(4)).toString().replaceAll("-", "−");
 }
 
-function formatDifference(value: number, format: Measure["format"]): string {
-  const shown = format === "share" ? `${Math.abs(100 * value).toFixed(1)} points` : Math.abs(Number(value.toPrecision(3))).toString();
+export function formatDifference(value: number, format: Measure["format"]): string {
+  const shown =
+    format === "share"
+      ? `${Math.abs(100 * value).toFixed(1)} points`
+      : Math.abs(Number(value.toPrecision(3)))
+          .toString()
+          .replace("-", "−");
   return `${value < 0 ? "−" : "+"}${shown}`;
 }
 

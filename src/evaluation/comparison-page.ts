@@ -1,32 +1,37 @@
 /** comparison.html and .md of `spar eval --compare`. */
 import { escapeCell, escapeHtml, renderPage, renderShares, renderTiles, type Tile } from "../report/index.ts";
-import { formatValue, listComparison, type RunComparison } from "./compare-results.ts";
+import { findMainMeasure, formatDifference, formatValue, listComparison, type RunComparison } from "./compare-results.ts";
 import { describePrompt, shortenName } from "./evaluation-report.ts";
-import type { LoadedResult } from "./load-result.ts";
+import type { LoadedResult, Measure } from "./load-result.ts";
 
 /** Prompts whose texts are shown. */
 const shownPrompts = 16;
 
 export function renderComparisonPage(comparison: RunComparison, results: readonly LoadedResult[], version: string): string {
-  const { headline, reason } = comparison;
+  const { headline, reason, differences } = comparison;
+  const main = findMainMeasure(results, differences);
   return renderPage({
     title: "spar eval: runs compared",
     subject: "eval",
     remarks: [`${results.length} runs compared`],
     headline,
     reason,
-    body: [renderTiles(listTiles(results)), renderFigures(results), renderDifferences(comparison), renderTexts(results)].join("\n"),
+    body: [
+      renderTiles(listTiles(results, main)),
+      renderFigures(results, main),
+      renderDifferences(comparison, results),
+      renderTexts(results),
+    ].join("\n"),
     footer: `Made by spar ${version}. The figures are in comparison.json beside this file.`,
   });
 }
 
 /** Of the measure that says which is better, a run each. */
-function listTiles(results: readonly LoadedResult[]): Tile[] {
-  const name = results[0].measures.find(({ direction }) => direction !== 0)?.name;
+function listTiles(results: readonly LoadedResult[], main: Measure | undefined): Tile[] {
   return results.slice(0, 4).flatMap(({ name: run, group, kind, before, measures }) => {
-    const found = measures.find((one) => one.name === name);
+    const found = measures.find((one) => one.name === main?.name);
     if (found === undefined) return [];
-    const was = before.find((one) => one.name === name);
+    const was = before.find((one) => one.name === main?.name);
     const shown = formatValue(found.value, found.format);
     return [
       {
@@ -42,8 +47,8 @@ function listTiles(results: readonly LoadedResult[]): Tile[] {
 const nameOf = ({ kind, group, name }: LoadedResult): string =>
   kind === "quickstart" ? `${group}, ${shortenName(name)}` : shortenName(name);
 
-function renderFigures(results: readonly LoadedResult[]): string {
-  const main = results[0].measures.find(({ direction, format }) => direction !== 0 && format === "share")?.name;
+function renderFigures(results: readonly LoadedResult[], measured: Measure | undefined): string {
+  const main = measured?.format === "share" ? measured.name : undefined;
   const shares = results.flatMap((result) =>
     [
       { kind: "before" as const, list: result.before },
@@ -66,7 +71,7 @@ function renderFigures(results: readonly LoadedResult[]): string {
       charts.push(
         `<figure class="card"><figcaption><b>${escapeHtml(group)}</b> by iteration</figcaption>${renderShares(
           iterations.map((one, i) => ({ ...one, kind: i === 0 ? ("before" as const) : ("after" as const) })),
-          { text: `${main} of each iteration` },
+          { text: `${main ?? "share"} of each iteration` },
         )}</figure>`,
       );
   const head = `<tr><th scope="col">figure</th>${results.map((result) => `<th scope="col">${escapeHtml(nameOf(result))}</th>`).join("")}</tr>`;
@@ -79,13 +84,13 @@ ${charts.length === 0 ? "" : `<div class="pair">${charts.join("")}</div>`}
 <div tabindex="0" role="region" aria-label="figures" class="card table wide${results.length === 2 ? " even" : " many"}"><table><thead>${head}</thead><tbody>${rows.join("")}</tbody></table></div></section>`;
 }
 
-function renderDifferences({ differences, notes }: RunComparison): string {
+function renderDifferences({ differences, notes }: RunComparison, results: readonly LoadedResult[]): string {
   if (differences.length === 0) return "";
-  const number = (value: number): string => Number(value.toPrecision(3)).toString().replace("-", "−");
-  const rows = differences.map(
-    ({ measure, a, b, difference, interval, better }) =>
-      `<tr><th scope="row">${escapeHtml(measure)}<small>${escapeHtml(`${shortenName(a)} minus ${shortenName(b)}`)}</small></th><td>${number(difference)}</td><td>${interval === undefined ? "–" : `${number(interval[0])} to ${number(interval[1])}`}</td><td>${better === null ? "–" : escapeHtml(shortenName(better))}</td></tr>`,
-  );
+  const formats = new Map(results[0].measures.map(({ name, format }) => [name, format]));
+  const rows = differences.map(({ measure, a, b, difference, interval, better }) => {
+    const number = (value: number): string => formatDifference(value, formats.get(measure) ?? "number");
+    return `<tr><th scope="row">${escapeHtml(measure)}<small>${escapeHtml(`${shortenName(a)} minus ${shortenName(b)}`)}</small></th><td>${number(difference)}</td><td>${interval === undefined ? "–" : `${number(interval[0])} to ${number(interval[1])}`}</td><td>${better === null ? "–" : escapeHtml(shortenName(better))}</td></tr>`;
+  });
   const remarks = notes.map((note) => `<p class="lead">${escapeHtml(note)}.</p>`);
   return `<section><h2>Differences</h2>${remarks.join("")}<div tabindex="0" role="region" aria-label="figures" class="card table wide"><table><thead><tr><th scope="col">figure</th><th scope="col">difference</th><th scope="col">95 %</th><th scope="col">better</th></tr></thead><tbody>${rows.join("")}</tbody></table></div></section>`;
 }

@@ -110,6 +110,9 @@ describe("evaluation", () => {
     expect(report.sides.model.gsm8k).toMatchObject({ n: 2, correct: expect.any(Number) as number });
     expect(report.sides.model.text_perplexity).toBeGreaterThan(1);
     expect(report.sides.model.answers).toBeUndefined();
+    const page = renderEvaluationPage(report, []);
+    expect(page).toContain("<b>GSM8K.</b> Greedy");
+    expect(page).not.toMatch(/both models|Temperature 1/);
   });
 
   test("MT-bench: graded turn by turn, or compared; it needs a chat template", async () => {
@@ -123,6 +126,10 @@ describe("evaluation", () => {
     expect(graded.report.sides.model.mt_bench).toMatchObject({ questions: 2, voids: 0 });
     expect(graded.report.sides.model.mt_bench?.turns).toHaveLength(2);
     expect(graded.mtBench.map(({ turns }) => turns.map(({ user }) => user))).toEqual([["Tell a story.", "Another."], ["Count."]]);
+    expect(renderEvaluationPage(graded.report, [])).toContain("<b>MT-bench.</b> Temperatures by category");
+    expect(renderEvaluationPage(graded.report, [])).not.toMatch(/both orders|both models/);
+    const silent = { ...graded.report.sides.model, mt_bench: { ...graded.report.sides.model.mt_bench!, mean: 0 } };
+    expect(renderEvaluationPage({ ...graded.report, sides: { model: silent } }, [])).toContain("mean grade</");
     // Each turn with its grade: rule:length's is the number of characters.
     for (const { assistant, score } of graded.mtBench.flatMap(({ turns }) => turns)) expect(score).toBe([...assistant].length);
     const grading = createRewardJudge(await createRuleReward("length"));

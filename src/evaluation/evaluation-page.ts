@@ -50,7 +50,7 @@ function listTiles(report: EvaluationReport): Tile[] {
       unit: "%",
       note: `of ${model.gsm8k.n} right${versus(against?.gsm8k && `${percent(against.gsm8k.accuracy)} %`)}`,
     });
-  if (model.mt_bench?.mean)
+  if (typeof model.mt_bench?.mean === "number")
     tiles.push({
       label: "MT-bench",
       value: model.mt_bench.mean.toFixed(2),
@@ -156,12 +156,22 @@ function renderSamples({ samples, against, model }: EvaluationReport): string {
 }
 
 function renderMethod(report: EvaluationReport): string {
-  const { settings, judge, reference, prompts } = report;
+  const { settings, judge, reference, prompts, against } = report;
+  const same = against === null ? "" : "; the same random numbers for both models";
+  const compares = report.n !== undefined || report.mt_bench_turns !== undefined;
   const paragraphs = [
-    `<p><b>The answers.</b> Temperature ${settings.temperature}, top-p ${settings.top_p}, at most ${settings.max_new_tokens} new tokens, seed ${settings.seed}; the same random numbers for both models.${prompts === null ? "" : ` Prompts: ${escapeHtml(prompts.file)}.`}</p>`,
+    prompts === null
+      ? ""
+      : `<p><b>The answers.</b> Temperature ${settings.temperature}, top-p ${settings.top_p}, at most ${settings.max_new_tokens} new tokens, seed ${settings.seed}${same}. Prompts: ${escapeHtml(prompts.file)}.</p>`,
+    report.gsm8k_file === undefined
+      ? ""
+      : `<p><b>GSM8K.</b> Greedy unless flags said otherwise. The number after the last #### counts, or else the last number. Questions: ${escapeHtml(report.gsm8k_file)}.</p>`,
+    report.mt_bench_file === undefined
+      ? ""
+      : `<p><b>MT-bench.</b> Temperatures by category unless flags said otherwise, seed ${settings.seed}${same}. Points are this judge's, not the published ones. Questions: ${escapeHtml(report.mt_bench_file)}.</p>`,
     judge === null
       ? ""
-      : `<p><b>The judge.</b> ${escapeHtml(judge)}. Every pair is judged in both orders, and what changes with the order is a tie. How far the judge can be believed, <code>spar judge --agree</code> measures.</p>`,
+      : `<p><b>The judge.</b> ${escapeHtml(judge)}. ${compares ? "Every pair is judged in both orders, and what changes with the order is a tie. " : ""}How far the judge can be believed, <code>spar judge --agree</code> measures.</p>`,
     report.length_controlled === undefined
       ? ""
       : `<p><b>Length.</b> Judges prefer long answers. The length-controlled rate is that of AlpacaEval 2 (Dubois et al. 2024): a logistic regression of the verdicts on tanh of the standardised difference of length, read where the difference is zero.</p>`,

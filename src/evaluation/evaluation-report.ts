@@ -166,7 +166,7 @@ export function concludeEvaluation(report: EvaluationReport): { readonly headlin
         ? `${a} is preferred: it wins ${percent(rate)} against ${b}.`
         : `${b} is preferred: ${a} wins ${percent(rate)} only.`;
     const notes = [
-      `${win} wins, ${tie} ties, ${lose} losses by ${judge}${voids === 0 ? "" : `, ${voids} without a verdict`}; each pair was judged in both orders, and a win counts only if both agree. 95 % interval ${percent(interval[0])} to ${percent(interval[1])}.`,
+      `${win} ${win === 1 ? "win" : "wins"}, ${tie} ${tie === 1 ? "tie" : "ties"}, ${lose} ${lose === 1 ? "loss" : "losses"} by ${judge}${voids === 0 ? "" : `, ${voids} without a verdict`}; each pair was judged in both orders, and a win counts only if both agree. 95 % interval ${percent(interval[0])} to ${percent(interval[1])}.`,
       controlled === null || controlled === undefined ? "" : `Were both answers equally long, ${a} would win ${percent(controlled)}.`,
       Math.abs(report.position_bias ?? 0) > 0.2
         ? `Beware: the judge prefers the answer shown ${(report.position_bias ?? 0) > 0 ? "first" : "second"}.`
