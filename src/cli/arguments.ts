@@ -74,8 +74,23 @@ export function numberArgument(option: string, bounds: Bounds = {}): (text: stri
   };
 }
 
-/** Adds an option that may be given several times; its value is a list, empty where it is absent. */
-export function addRepeatedOption(commandline: Commandline, flags: string, description: string): void {
+/** Adds an option that may be given several times; its value is a list, empty where it is absent. `parse` may throw UsageError. */
+export function addRepeatedOption(
+  commandline: Commandline,
+  flags: string,
+  description: string,
+  parse: (text: string) => string = (text) => text,
+): void {
   const option = commandline.createOption(flags, `${description}; may be repeated`);
-  commandline.addOption(option.default([], "none").argParser((text: string, earlier: readonly string[]) => [...earlier, text]));
+  commandline.addOption(option.default([], "none").argParser((text: string, earlier: readonly string[]) => [...earlier, parse(text)]));
+}
+
+/** Adds `--allow-host`, whose values are names as a Host header has them before the port. */
+export function addAllowHostOption(commandline: Commandline, description: string): void {
+  addRepeatedOption(commandline, "--allow-host <name>", description, (text) => {
+    if (/^(\[[0-9a-f:.]+\]|[^\s:/@?#[\]\\]+)$/i.test(text)) return text;
+    throw new UsageError(
+      `--allow-host: expected a host name without http:// and port, such as host.example, found ${JSON.stringify(text)}`,
+    );
+  });
 }

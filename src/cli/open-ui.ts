@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { UsageError } from "../internal/errors.ts";
 import type { LabelProject } from "../labeling/index.ts";
 import type { RoomName } from "../server/index.ts";
-import { addRepeatedOption, numberArgument, type Commandline } from "./arguments.ts";
+import { addAllowHostOption, numberArgument, type Commandline } from "./arguments.ts";
 import type { CommandIO } from "./output.ts";
 import { readVersion } from "./version.ts";
 
@@ -49,7 +49,7 @@ export function addUIOptions(commandline: Commandline): void {
     .option("--host <address>", "address to listen on; other than this machine's own needs --token", "127.0.0.1")
     .option("--token <token>", "what browsers must know, at least 16 characters (or SPAR_UI_TOKEN; absent: a new random one)")
     .option("--no-open", "do not open a browser");
-  addRepeatedOption(commandline, "--allow-host <name>", "a further host name by which browsers may call the server");
+  addAllowHostOption(commandline, "a further host name by which browsers may call the server");
 }
 
 /** The token that was given, or undefined for a new one. Throws UsageError where it is too weak, or missing for other machines. */

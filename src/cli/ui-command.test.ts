@@ -38,6 +38,8 @@ describe("spar ui", () => {
       await expect(run(["--runs", join(folder, "file")], io)).rejects.toThrow("expected a folder, found a file");
       await expect(run(["--data", join(folder, "nowhere.jsonl")], io)).rejects.toThrow(/nowhere\.jsonl does not exist/);
       await expect(run(["--port", "99999"], io)).rejects.toThrow("--port: expected a whole number");
+      for (const name of ["http://labels.example", "labels.example:8080", "a b", ""])
+        await expect(run(["--allow-host", name], io), name).rejects.toThrow("--allow-host: expected a host name");
       await expect(run(["--host", "0.0.0.0", "--runs", folder], io)).rejects.toThrow("expected a token that they must know");
     } finally {
       rmSync(folder, { recursive: true });

@@ -62,7 +62,10 @@ export function createSiteCheck({ hosts, anyAddress, linkable = [] }: SiteOption
     // Browsers send Origin with requests to other sites and with every POST; other programs send none.
     const origin = headers.get("origin")?.toLowerCase();
     const site = headers.get("sec-fetch-site");
-    const isForeign = (origin !== undefined && origin !== `http://${host.toLowerCase()}`) || site === "cross-site" || site === "same-site";
+    // https: a proxy before this server speaks TLS. It has a name of its own, which is not loopback.
+    const schemes = loopback.has(hostName(host)) ? ["http"] : ["http", "https"];
+    const isOwn = origin === undefined || schemes.some((scheme) => origin === `${scheme}://${host.toLowerCase()}`);
+    const isForeign = !isOwn || site === "cross-site" || site === "same-site";
     if (!isForeign || (origin === undefined && isLinkTo(linkable, request))) return undefined;
     return { code: "origin_not_allowed", message: "requests from pages of other sites are refused" };
   };

@@ -64,8 +64,9 @@ function explain(cause: NodeJS.ErrnoException, host: string, port: number): Spar
     EADDRNOTAVAIL: "this machine does not have that address",
     ENOTFOUND: "there is no such host name",
   };
+  const isPort = cause.code === "EADDRINUSE" || cause.code === "EACCES";
   return new SparError("server/address", `listening on ${host}:${port}: ${reasons[cause.code ?? ""] ?? cause.message}`, {
-    hint: cause.code === "EADDRINUSE" || cause.code === "EACCES" ? "Choose another port with --port, or any free one with --port 0." : "",
+    ...(isPort ? { hint: "Choose another port with --port, or any free one with --port 0." } : {}),
     cause,
   });
 }

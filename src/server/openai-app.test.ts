@@ -409,5 +409,8 @@ describe("on a real socket", () => {
       code: "server/address",
       message: `listening on 127.0.0.1:${server.port}: another program listens there`,
     });
+    // There is no advice for a name that does not exist, and no empty line in its place.
+    const nowhere = listen(createApp(), { host: "nowhere.invalid", port: 0, idleTimeout: 1 });
+    await expect(nowhere).rejects.toMatchObject({ code: "server/address", hint: undefined });
   });
 });

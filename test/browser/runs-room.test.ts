@@ -35,6 +35,8 @@ function writeFinishedRun(): void {
     "policy/entropy_avg": 3 - i / 60,
     "val/ratio": 1,
     episode: 64 * (i + 1),
+    // A name that every object has something under.
+    constructor: i,
   }));
   writeFileSync(join(at, "metrics.jsonl"), lines(rows));
   const samples = [1, 50, 100].flatMap((step) =>
@@ -225,6 +227,13 @@ test("samples by step and text, and their difference to another step", async () 
   await expect.poll(() => rows.count()).toBe(3);
   await page.getByLabel("Order").selectOption("best first");
   await expect.poll(() => rows.first().locator("td").first().innerText()).toBe("100");
+});
+
+test("a metric may have any name", async () => {
+  await page.goto(`${ui.origin}/#/runs/ppo-1`);
+  const chart = page.getByRole("region", { name: "constructor", exact: true });
+  await chart.scrollIntoViewIfNeeded();
+  await expect.poll(() => chart.locator(".chart-value").innerText()).toBe("99");
 });
 
 test("events are explained, and so is what stands in the curves", async () => {

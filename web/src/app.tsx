@@ -1,5 +1,5 @@
-import { useEffect, useState } from "preact/hooks";
-import type { ComponentType } from "preact";
+import { useEffect, useErrorBoundary, useState } from "preact/hooks";
+import type { ComponentChildren, ComponentType } from "preact";
 import type { UIDescription } from "../../src/server/ui/ui-protocol.ts";
 import { api, ApiError } from "./api.ts";
 import { startLive } from "./live.ts";
@@ -108,5 +108,27 @@ function LazyRoom({ entry, route }: { entry: RoomEntry; route: string }) {
       />
     );
   }
-  return Room === undefined ? <Spinner label={`Opening ${entry.title}`} /> : <Room route={route} />;
+  return Room === undefined ? (
+    <Spinner label={`Opening ${entry.title}`} />
+  ) : (
+    <Guarded title={entry.title} route={route}>
+      <Room route={route} />
+    </Guarded>
+  );
+}
+
+/** A bug in one view is told there, and takes nothing else with it. */
+function Guarded({ title, route, children }: { title: string; route: string; children: ComponentChildren }) {
+  // The console says where it happened.
+  const [error, reset] = useErrorBoundary((thrown: unknown) => reportError(thrown));
+  useEffect(() => reset(), [route]);
+  if (error === undefined) return children;
+  return (
+    <EmptyState
+      title={`${title} cannot show this`}
+      text={`This is a mistake in spar, not in what you did: ${error instanceof Error ? error.message : String(error)}`}
+      hint="What was called saved is saved. The other rooms go on."
+      action={<Button onClick={() => location.reload()}>Load the page again</Button>}
+    />
+  );
 }

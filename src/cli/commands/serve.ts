@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { UsageError } from "../../internal/errors.ts";
-import { addRepeatedOption, createCommandline, numberArgument, parseCommandline } from "../arguments.ts";
+import { addAllowHostOption, addRepeatedOption, createCommandline, numberArgument, parseCommandline } from "../arguments.ts";
 import { openModel, resolveModelFolder, resolveSampling } from "../open-model.ts";
 import type { CommandIO } from "../output.ts";
 
@@ -45,7 +45,7 @@ export async function parseServeArguments(args: string[], io: CommandIO): Promis
     "--api-key <key>",
     "a key that requests must carry (or SPAR_API_KEY, which other users' ps does not show)",
   );
-  addRepeatedOption(commandline, "--allow-host <name>", "a further host name that requests may be addressed to");
+  addAllowHostOption(commandline, "a further host name that requests may be addressed to");
   commandline
     .option("--batch-size <n>", "completions computed at the same time", whole("--batch-size", 256), 8)
     .option(

@@ -156,6 +156,19 @@ describe("pages of other sites", () => {
     expect(ui.posts).toEqual(["{}"]);
   });
 
+  test("behind a proxy that speaks TLS the page is its own origin", async () => {
+    const ui = openApp({ hosts: ["127.0.0.1", "labels.example"] });
+    const send = (from: string): Promise<Response> | Response =>
+      ui.send(
+        "/api/label/labels",
+        { host: "labels.example", origin: from, authorization: `Bearer ${token}` },
+        { method: "POST", body: "{}" },
+      );
+    expect((await send("https://labels.example")).status).toBe(200);
+    for (const from of ["https://labels.example:8443", "https://labels.example.evil", "https://127.0.0.1"])
+      expect((await send(from)).status, from).toBe(403);
+  });
+
   test("what browsers ask for another site's page (<script src>, <img>, <iframe>, fetch without CORS) is refused", async () => {
     const ui = openApp();
     const cookie = await logIn(ui);

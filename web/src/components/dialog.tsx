@@ -1,6 +1,7 @@
 import { useEffect, useId, useRef } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { IconButton } from "./button.tsx";
+import { Toasts } from "./toast.tsx";
 
 /** A modal window: the browser's own, so that focus stays inside and Escape closes it. */
 export function Dialog({
@@ -55,6 +56,7 @@ export function Dialog({
         <div class="dialog-content">{children}</div>
         {actions === undefined ? null : <footer class="dialog-actions">{actions}</footer>}
       </div>
+      <Toasts within={id} />
     </dialog>
   );
 }

@@ -1,4 +1,5 @@
 import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import { ApiError } from "../api.ts";
 import { IconButton } from "./button.tsx";
 
@@ -49,7 +50,19 @@ function dismiss(id: number): void {
   toasts.value = toasts.value.filter((toast) => toast.id !== id);
 }
 
-export function Toasts() {
+/** What lies over the page, the topmost last: all below a modal window is out of sight and reach, so the lines are shown within it. */
+const windows = signal<readonly string[]>([]);
+
+/** `within`: the id of the modal window in which this stands; absent: the page. */
+export function Toasts({ within }: { within?: string }) {
+  useEffect(() => {
+    if (within === undefined) return undefined;
+    windows.value = [...windows.value, within];
+    return () => {
+      windows.value = windows.value.filter((id) => id !== within);
+    };
+  }, [within]);
+  if (windows.value.at(-1) !== within) return null;
   return (
     <div class="toasts" role="status" aria-live="polite">
       {toasts.value.map(({ id, kind, text, hint, action }) => (

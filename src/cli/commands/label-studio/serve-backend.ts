@@ -1,5 +1,5 @@
 import { UsageError } from "../../../internal/errors.ts";
-import { addRepeatedOption, createCommandline, numberArgument, parseCommandline } from "../../arguments.ts";
+import { addAllowHostOption, createCommandline, numberArgument, parseCommandline } from "../../arguments.ts";
 import type { CommandIO } from "../../output.ts";
 
 export async function run(args: string[], io: CommandIO): Promise<void> {
@@ -16,11 +16,7 @@ export async function run(args: string[], io: CommandIO): Promise<void> {
     .requiredOption("--model <model>", "a reward model: a folder or a hub id")
     .option("--port <n>", "port to listen on; 0: any free one", numberArgument("--port", { integer: true, min: 0, max: 65535 }), 9090)
     .option("--host <address>", "address to listen on; other than this machine's own needs SPAR_BACKEND_AUTH", "127.0.0.1");
-  addRepeatedOption(
-    commandline,
-    "--allow-host <name>",
-    "a further host name that requests may be addressed to, such as host.docker.internal",
-  );
+  addAllowHostOption(commandline, "a further host name that requests may be addressed to, such as host.docker.internal");
   commandline.option(
     "--batch-size <n>",
     "answers computed at the same time",

@@ -128,11 +128,12 @@ export function createRunsRoutes({ root, runsFolders, hub }: RunsRoutesOptions):
     await Promise.all([files.metrics.refresh(), files.system.refresh()]);
     const columns = files[source];
     const places = files.places(source, axis);
-    const series: { [key: string]: Series } = {};
-    for (const key of keys) {
-      const column = columns.column(key);
-      if (column !== undefined) series[key] = sampleSeries(places, column, { from, to, points });
-    }
+    const series = Object.fromEntries(
+      keys.flatMap((key): [string, Series][] => {
+        const column = columns.column(key);
+        return column === undefined ? [] : [[key, sampleSeries(places, column, { from, to, points })]];
+      }),
+    );
     return Response.json({ x: axis satisfies Axis, rows: columns.rows, series } satisfies SeriesAnswer);
   });
 

@@ -2,6 +2,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { IconButton } from "../../components/button.tsx";
+import { Toasts } from "../../components/toast.tsx";
 
 export interface ModalProps {
   readonly title: string;
@@ -48,6 +49,7 @@ export function Modal({ title, onClose, isWide = false, startsOnText = false, on
           {children}
         </div>
       </div>
+      <Toasts within="label-modal" />
     </dialog>
   );
 }

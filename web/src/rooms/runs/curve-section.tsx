@@ -112,17 +112,18 @@ function PanelChart({
     const isSeveral = runs.length > 1;
     const shortNames = shortenNames(runs);
     return runs.flatMap(({ detail, colour }) => {
-      const series = answers?.get(detail.id)?.[panel.source]?.series ?? {};
-      const [low, high] = (panel.band ?? []).map((name) => series[name]);
+      // A metric may be called `constructor`, which every object has.
+      const series = new Map(Object.entries(answers?.get(detail.id)?.[panel.source]?.series ?? {}));
+      const [low, high] = (panel.band ?? []).map((name) => series.get(name));
       return panel.keys
-        .filter((key) => series[key] !== undefined)
+        .filter((key) => series.has(key))
         .map((key, i): ChartLine => {
           const ofRun = shortNames.get(detail.id)!;
           return {
             name: !isSeveral ? key : i === 0 ? ofRun : `${ofRun} · ${key}`,
             colour: isSeveral ? colour : (panel.keys.indexOf(key) % colours) + 1,
             dashed: isSeveral && i > 0,
-            curve: makeCurve(series[key], isExact(key) ? 0 : weight),
+            curve: makeCurve(series.get(key)!, isExact(key) ? 0 : weight),
             // Where points were left out, band and line are of other places; one run's band is enough.
             ...(i === 0 && !isSeveral && low !== undefined && high !== undefined
               ? {
@@ -142,7 +143,7 @@ function PanelChart({
     panel.keys.join("\n"),
     runs.map(({ detail, colour }) => `${detail.id} ${detail.name} ${colour}`).join("\n"),
   ]);
-  const target = runs.length === 1 ? panel.keys.map((key) => runs[0].detail.targets[key]).find((value) => value !== undefined) : undefined;
+  const target = runs.length === 1 ? Object.entries(runs[0].detail.targets).find(([key]) => panel.keys.includes(key))?.[1] : undefined;
   return (
     <Chart
       title={panel.title}
