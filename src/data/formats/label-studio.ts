@@ -22,8 +22,12 @@ export function makeTaskPrompt(row: Row, chat: boolean): Content {
   const conversation = isRow(row["meta"]) ? row["meta"]["prompt"] : undefined;
   if (chat && Array.isArray(conversation)) return conversation as Message[];
   if (chat) return [{ role: "user", content: prompt }];
-  const continues = isRow(row["meta"]) && row["meta"]["continues"] === true;
-  return continues || /\s$/.test(prompt) ? prompt : `${prompt}\n`;
+  return isContinued(row) || /\s$/.test(prompt) ? prompt : `${prompt}\n`;
+}
+
+/** Whether the task's answers go on where its prompt ends. */
+export function isContinued(row: Row): boolean {
+  return isRow(row["meta"]) && row["meta"]["continues"] === true;
 }
 
 /**

@@ -2,7 +2,7 @@ import { isRow, type Row } from "../row.ts";
 import { makeAlpacaCompletion, makeAlpacaPrompt } from "./alpaca.ts";
 import type { Content, ExampleFor, Message, Purpose, TextExample } from "./example.ts";
 import { isHumanAssistantDialogue, splitDialogue, splitSharedPrompt } from "./implicit-prompt.ts";
-import { isLabelStudioTask, makeTaskAnswers, makeTaskPrompt } from "./label-studio.ts";
+import { isContinued, isLabelStudioTask, makeTaskAnswers, makeTaskPrompt } from "./label-studio.ts";
 import {
   readBoolean,
   readContent,
@@ -51,8 +51,8 @@ export const LAYOUTS: readonly Layout[] = [
   {
     name: "label-studio",
     matches: isLabelStudioTask,
-    announce: ({ chat }, purpose) =>
-      `tasks of a Label Studio export${purpose === "prompt" ? ": their prompts are taken" : ": the answer that most annotators chose over the other"}${chat ? ", the prompt as one user turn" : ", a line break after the prompt"}`,
+    announce: ({ chat, first }, purpose) =>
+      `tasks of a Label Studio export${purpose === "prompt" ? ": their prompts are taken" : ": the answer that most annotators chose over the other"}${chat ? ", the prompt as one user turn" : isContinued(first) ? ", right after the prompt" : ", a line break after the prompt"}`,
     convert: {
       preference: (row, { chat }) => ({ kind: "preference", prompt: makeTaskPrompt(row, chat), ...makeTaskAnswers(row, chat) }),
       prompt: (row, { chat }) => ({ kind: "prompt", prompt: makeTaskPrompt(row, chat) }),

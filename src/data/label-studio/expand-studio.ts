@@ -78,10 +78,11 @@ async function collectTasks(rows: IndexedRows): Promise<{ tasks: Row[]; lines: n
 /** Each preference of a ranking or of ratings as a task on which somebody chose. */
 function expandTask(row: Row): Row[] {
   const { labels } = readStudioTask(row);
+  const continues = isRow(row["meta"]) && row["meta"]["continues"] === true;
   return makeLabelPairs(labels).map(({ task, prompt, chosen, rejected }) => ({
     id: row["id"],
     data: { prompt: typeof prompt === "string" ? prompt : "", answer1: textOf(chosen), answer2: textOf(rejected) },
-    meta: { pair_id: task, ...(typeof prompt === "string" ? {} : { prompt }) },
+    meta: { pair_id: task, ...(typeof prompt === "string" ? {} : { prompt }), ...(continues ? { continues } : {}) },
     annotations: [{ was_cancelled: false, result: [{ type: "pairwise", value: { selected: "left" } }] }],
   }));
 }

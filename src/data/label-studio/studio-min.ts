@@ -1,7 +1,7 @@
 /** Label Studio's JSON_MIN and CSV exports: a row an annotation, its results in columns named after the controls. */
 
 import { isRow, type Row } from "../row.ts";
-import { isStudioTask } from "./studio-task.ts";
+import { findAnswerColumns, isStudioTask } from "./studio-task.ts";
 import { parseVerdict } from "./studio-results.ts";
 
 const ownColumns = ["id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time", "agreement"];
@@ -13,8 +13,9 @@ export function isStudioMinRow(row: Row): boolean {
 }
 
 /**
- * Tasks as a JSON export has them, each with the number of its first row: rows of the same task together, in the order in which they first appear. Neither skips nor
- * `meta` are in these exports, so that nothing is known of how sides were shuffled: answers are those that were shown.
+ * Tasks as a JSON export has them, each with the number of its first row: rows of the same task together, in the order in which they first
+ * appear. Neither skips nor `meta` are in these exports, so that nothing is known of how sides were shuffled: answers are those that were
+ * shown.
  */
 export function groupStudioMinRows(rows: readonly Row[]): { task: Row; first: number }[] {
   const tasks = new Map<string, { data: Row; id: unknown; annotations: Row[]; first: number }>();
@@ -34,7 +35,18 @@ export function groupStudioMinRows(rows: readonly Row[]): { task: Row; first: nu
       result: results,
     });
   }
-  return [...tasks.values()].map(({ id, data, annotations, first }) => ({ task: { id, data, meta: {}, annotations }, first }));
+  const groups = [...tasks.values()];
+  // What push says in `meta`, by the same rule, of tasks that it made.
+  const continues = groups.some(({ data }) => "pair_id" in data && listTexts(data).some((text) => /^\s/.test(text)));
+  const meta = continues ? { continues: true } : {};
+  return groups.map(({ id, data, annotations, first }) => ({ task: { id, data, meta, annotations }, first }));
+}
+
+function listTexts(data: Row): string[] {
+  const { items } = data;
+  const texts = Array.isArray(items) ? items.map((item) => (isRow(item) ? item["body"] : undefined)) : [];
+  const answers = (findAnswerColumns(data) ?? []).map((column) => data[column]);
+  return [...texts, ...answers].filter((text) => typeof text === "string");
 }
 
 /** What was asked, and what was answered. */

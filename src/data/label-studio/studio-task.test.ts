@@ -265,6 +265,19 @@ describe("exports as data", () => {
       meta: { continues: true },
     };
     expect(await readPairs("film.json", JSON.stringify([film]))).toMatchObject([{ prompt: "The film", chosen: " was good" }]);
+    const items = [" was good", " was bad"].map((body, i) => ({ id: String(i), body }));
+    const ranked = said({ type: "ranker", value: { ranker: { ranking: ["1", "0"] } } });
+    const list = { ...film, data: { prompt: "The film", items }, annotations: [ranked] };
+    expect(await readPairs("list.json", JSON.stringify([list]))).toMatchObject([{ prompt: "The film", chosen: " was bad" }]);
+  });
+
+  it("exports without meta of what push made make the same prompts; those of others have a line break", async () => {
+    const header = "id,prompt,answer1,answer2,pair_id,comparison,annotator,annotation_id,created_at,updated_at,lead_time";
+    const row = '1,"The film"," was, ""good""\nindeed",n\'t bad,t1,"{""selected"": ""left""}",1,1,a,a,1';
+    const expected = { prompt: "The film", chosen: ' was, "good"\nindeed', rejected: "n't bad" };
+    expect(await readPairs("film.csv", `${header}\n${row}\n`)).toMatchObject([expected]);
+    const foreign = `${header.replace("pair_id", "other")}\n${row}\n`;
+    expect(await readPairs("foreign.csv", foreign)).toMatchObject([{ ...expected, prompt: "The film\n" }]);
   });
 
   it("the export of the recipe makes the pairs that it always made", async () => {
