@@ -8,6 +8,7 @@ import { checkTokenizer } from "./check-tokenizer.ts";
 import { findingOfError, type Finding } from "./finding.ts";
 import { forecastRun, planRun, type Forecast } from "./forecast.ts";
 import { openRecipe, type OpenedRecipe } from "./open-recipe.ts";
+import { pullProjects, type PulledProjects } from "./pull-projects.ts";
 import { surveyData, type Survey } from "./survey-data.ts";
 
 export interface RecipeCheck {
@@ -20,19 +21,28 @@ export interface CheckRecipeOptions {
   readonly backend: Backend;
   /** Trains a few steps to measure time and memory; default true. */
   readonly trial?: boolean;
+  /** Of Label Studio, where a data set is a live project. */
+  readonly labelStudioToken?: string | undefined;
   readonly signal?: AbortSignal;
   readonly onStage?: (stage: string) => void;
 }
 
 /** Never throws for what the training would throw: that is a finding. Writes nothing but temporary files. */
-export async function checkRecipe(recipe: ResolvedRecipe, options: CheckRecipeOptions): Promise<RecipeCheck> {
-  if (recipe.method === "self-rewarding" || recipe.method === "spin")
-    return { findings: [describeStages(recipe.method)], forecast: undefined };
+export async function checkRecipe(asked: ResolvedRecipe, options: CheckRecipeOptions): Promise<RecipeCheck> {
+  if (asked.method === "self-rewarding" || asked.method === "spin")
+    return { findings: [describeStages(asked.method)], forecast: undefined };
   const findings: Finding[] = [];
   let forecast: Forecast | undefined;
   let opened: OpenedRecipe | undefined;
   let survey: Survey | undefined;
+  let pulled: PulledProjects | undefined;
   try {
+    if (asked.config.datasets.some(({ path }) => path === "label-studio")) {
+      options.onStage?.("pulling labels from Label Studio");
+      const { labelStudioToken: token, signal = new AbortController().signal } = options;
+      pulled = await pullProjects(asked, { token, signal });
+    }
+    const recipe = pulled?.recipe ?? asked;
     options.onStage?.("reading model and data");
     const started = performance.now();
     opened = await openRecipe(recipe);
@@ -61,6 +71,7 @@ export async function checkRecipe(recipe: ResolvedRecipe, options: CheckRecipeOp
   } finally {
     await survey?.close();
     await opened?.dataset.close();
+    await pulled?.release();
   }
   const rank = { error: 0, warning: 1, note: 2 };
   const distinct = findings.filter(

@@ -57,6 +57,8 @@ const keyOfFlag = (word: string): string[] =>
 /** Pairs of answers are for comparing; a method that learns from texts would take the chosen ones only. */
 async function detectKind(options: ParseRecipeOptions): Promise<"preference" | "text"> {
   const { config } = await parseRecipe(options);
+  // A live project holds comparisons, and nothing else.
+  if (config.datasets.some(({ path }) => path === "label-studio")) return "preference";
   const dataset = await loadDataset(trainingSpecs(config), { seed: config.seed });
   try {
     detectFormat(await dataset.read(0), "preference", { hasChatTemplate: false });

@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, expect, test, vi } from "vitest";
+import { pairwise, startFakeStudio } from "../../test/fixtures/fake-label-studio.ts";
+import { renderStudioConfig } from "../labeling/index.ts";
 import { parseRecipe, type Method } from "../recipes/index.ts";
 import { createCpuBackend, type Backend, type Machine } from "../runtime/index.ts";
-import { checkRecipe, type CheckRecipeOptions, type Finding } from "./index.ts";
+import { checkRecipe, inferMethods, type CheckRecipeOptions, type Finding } from "./index.ts";
 import { watchBackend } from "./watching-backend.ts";
 
 /** Stands in for what the machine says of its memory. */
@@ -135,4 +137,30 @@ test("time that will not do", async () => {
   const [found] = await check("sft", { dataset_name: texts, max_steps: 500_000_000 });
   expect(found).toMatchObject({ code: "doctor/time", level: "warning" });
   expect(found.found).toMatch(/^the run takes \d+ days on this machine: 500000000 steps of 0\.0/);
+});
+
+test("a live Label Studio project is looked into; without a token that is the finding", async () => {
+  const studio = await startFakeStudio();
+  try {
+    const project = studio.addProject("answers", renderStudioConfig("pair"));
+    const tasks = Array.from({ length: 8 }, (_, i) =>
+      studio.addTask(project, {
+        prompt: `What about ${i}?`,
+        answer1: "Yes, always.",
+        answer2: i === 0 ? "No, never. ".repeat(20) : "No, never.",
+      }),
+    );
+    const datasets = [{ path: "label-studio", url: studio.url, project: "answers" }];
+    const look = { trial: false, labelStudioToken: "x" };
+    expect(codes(await check("reward", { datasets }, look))).toEqual(["data/empty"]);
+    for (const task of tasks) studio.annotate(task, { result: [pairwise("left")] });
+    const keys = { datasets, per_device_train_batch_size: 4 };
+    expect((await check("reward", keys, look)).filter(({ level }) => level === "error")).toEqual([]);
+    expect(codes(await check("reward", { ...keys, max_length: 48 }, look))).toContain("data/rows-dropped");
+    expect(codes(await check("reward", keys, { trial: false }))).toEqual(["label-studio/token"]);
+    const yaml = { text: JSON.stringify({ model_name_or_path: model, output_dir: "x", datasets }), file: "live.yaml" };
+    expect(await inferMethods({ yaml })).toEqual(["reward", "dpo"]);
+  } finally {
+    studio.close();
+  }
 });

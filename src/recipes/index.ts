@@ -2,4 +2,5 @@ export { describeKeys, renderKeysDocument, type KeyDescription } from "./describ
 export { loadRecipe, parseRecipe, readRecipeFile, type LoadRecipeOptions, type ParseRecipeOptions, type ResolvedRecipe } from "./load.ts";
 export { findNearest } from "./nearest.ts";
 export { runRecipe, trainMethod, type RunRecipeOptions } from "./run.ts";
+export { resolveStudioDatasets } from "./studio-datasets.ts";
 export type { Method, TrainingOutcome } from "../trainers/configs.ts";

@@ -135,7 +135,13 @@ async function showRecipes({ config, method: asked, flags, trial }: DoctorArgume
       if (asked === undefined) io.note(`as a recipe for ${method}${methods.length > 1 ? ` (the keys fit ${methods.join(" and ")})` : ""}`);
       const recipe = await parseRecipe({ method, yaml, flags });
       Object.assign(process.env, recipe.env);
-      const check = await checkRecipe(recipe, { backend, trial, signal: io.signal, onStage: (stage) => io.note(`${stage} …`) });
+      const check = await checkRecipe(recipe, {
+        backend,
+        trial,
+        labelStudioToken: process.env["LABEL_STUDIO_API_KEY"],
+        signal: io.signal,
+        onStage: (stage) => io.note(`${stage} …`),
+      });
       await showCheck(method, check, io);
       const name = `${config ?? "the recipe"} (${method})`;
       const errors = check.findings.filter(({ level }) => level === "error");
