@@ -62,7 +62,7 @@ test("the data of recipes/tiny is what its program makes", async () => {
   }
 });
 
-// pretrain.yaml and sft.yaml of recipes/tiny are run by the walkthrough's test.
+// pretrain.yaml and sft.yaml of recipes/tiny are run by test/walkthroughs/.
 describe.skipIf(process.platform === "win32")("recipes/tiny", () => {
   let clone: ReturnType<typeof openScratchClone>;
   beforeAll(() => {

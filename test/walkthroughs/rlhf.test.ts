@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { describePage, meanOf, readCurve, readMetrics } from "./run-page.ts";
+import { describePage, meanOf, readCurve, readMetrics } from "../run-page.ts";
 
 function readRows(path: string): { [key: string]: unknown }[] {
   const text = readFileSync(path, "utf8");

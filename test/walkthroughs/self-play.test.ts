@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { describePage, readCurve } from "./run-page.ts";
+import { describePage, readCurve } from "../run-page.ts";
 
 type Row = { [key: string]: unknown };
 
