@@ -186,6 +186,11 @@ describe("hostile and damaged files", () => {
       async () => (await writeFile(join(folder, "p"), Buffer.from([0x80, 2, 0x8a, 10, 0, 0, 0, 0, 0])), join(folder, "p")),
       /pickle/,
     ],
+    [
+      "a Git LFS pointer",
+      async () => (await writeFile(join(folder, "l"), "version https://git-lfs.github.com/spec/v1\n"), join(folder, "l")),
+      /Git LFS pointer/,
+    ],
     ["a zip", async () => (await writeFile(join(folder, "z"), Buffer.from("PK\x03\x04aaaaaaaa")), join(folder, "z")), /zip/],
   ];
   test.each(cases)("%s", async (_, make, message) => {

@@ -51,5 +51,5 @@ export function findingOfEvent(event: RunEvent): Finding | undefined {
 
 /** A finding as one line. */
 export function formatFinding({ code, level, found, why, action }: Finding): string {
-  return `${level} [${code}] ${found.replaceAll(/\s*\n\s*/g, "; ")} — why: ${why}. Do: ${action}.`;
+  return `${level} [${code}] ${found.replaceAll(/\s*\n\s*/g, "; ")} — why: ${why}. Do: ${action.replace(/\.$/, "")}.`;
 }

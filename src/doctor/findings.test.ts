@@ -189,4 +189,7 @@ test("where the keys do not tell, the data do; pairs may be for two methods", as
 
 test("a finding is one line", () => {
   expect(formatFinding({ code: "a/b", level: "error", found: "x\n  y", why: "w", action: "d" })).toBe("error [a/b] x; y — why: w. Do: d.");
+  expect(formatFinding({ code: "a/b", level: "note", found: "x", why: "w", action: "A hint's sentence." })).toBe(
+    "note [a/b] x — why: w. Do: A hint's sentence.",
+  );
 });

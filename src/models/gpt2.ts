@@ -18,7 +18,7 @@ export const gpt2: Architecture<GPT2Config> = {
   parseConfig(raw: RawConfig) {
     const read = readConfig(raw);
     const hiddenSize = read.size("n_embd", 768);
-    const heads = read.size("n_head", 12);
+    const heads = read.divisor("n_head", hiddenSize, 12);
     const name = read.text("activation_function", "gelu_new");
     const activation = activations[name];
     if (activation === undefined)

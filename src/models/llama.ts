@@ -49,7 +49,7 @@ export const llama: Architecture<LlamaConfig> = {
       hiddenSize,
       layers,
       heads,
-      kvHeads: read.size("num_key_value_heads", heads),
+      kvHeads: read.divisor("num_key_value_heads", heads, heads),
       headDim: read.size("head_dim", hiddenSize / heads),
       maxPositions: read.size("max_position_embeddings", 2048),
       tieWordEmbeddings: read.flag("tie_word_embeddings", false),

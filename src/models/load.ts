@@ -101,6 +101,8 @@ export async function loadModel(
   return { architecture, config, head, parameters, folder };
 }
 
+const INTEGERS: ReadonlySet<string> = new Set(["I64", "I32", "I16", "I8", "U8", "BOOL"]);
+
 /** Our names → the file's; all that is missing, superfluous or of another shape in one error. */
 function matchNames(
   folder: string,
@@ -119,7 +121,9 @@ function matchNames(
       if (!["lm_head.weight", "score.weight"].includes(name)) problems.push(`"${source}" is not part of this model`);
       continue;
     }
-    const got = weights.info(source).shape;
+    const { shape: got, dtype } = weights.info(source);
+    // Integers here are another scheme's quantised values, whose scales nothing would apply.
+    if (INTEGERS.has(dtype)) problems.push(`"${source}" holds ${dtype}, expected F32, F16, BF16 or F64`);
     if (!sameShape(got, shape)) problems.push(`"${source}" is [${got.join(", ")}], expected [${shape.join(", ")}]`);
     found.set(name, source);
   }

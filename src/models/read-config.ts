@@ -12,6 +12,8 @@ function wrong(key: string, expected: string, got: unknown): SparError {
 export interface ConfigReader {
   /** A positive integer. */
   size(key: string, fallback?: number): number;
+  /** A positive integer that divides the positive integer `whole`. */
+  divisor(key: string, whole: number, fallback?: number): number;
   number(key: string, fallback: number): number;
   flag(key: string, fallback: boolean): boolean;
   text(key: string, fallback: string): string;
@@ -19,10 +21,16 @@ export interface ConfigReader {
 
 /** `null` counts as absent, as Hugging Face writes it. */
 export function readConfig(raw: RawConfig): ConfigReader {
+  const size = (key: string, fallback?: number): number => {
+    const value = raw[key] ?? fallback;
+    if (typeof value !== "number" || !Number.isInteger(value) || value <= 0) throw wrong(key, "a positive integer", value);
+    return value;
+  };
   return {
-    size(key, fallback) {
-      const value = raw[key] ?? fallback;
-      if (typeof value !== "number" || !Number.isInteger(value) || value <= 0) throw wrong(key, "a positive integer", value);
+    size,
+    divisor(key, whole, fallback) {
+      const value = size(key, fallback);
+      if (whole % value !== 0) throw wrong(key, `a divisor of ${whole}`, value);
       return value;
     },
     number(key, fallback) {

@@ -218,7 +218,7 @@ function parseJson(text: string, path: string): { [key: string]: unknown } {
     throw new SparError(
       "tokenizer/malformed",
       `Reading ${path}: not valid JSON (${cause instanceof Error ? cause.message : String(cause)}).`,
-      { hint: "Download or export the tokenizer again." },
+      { hint: "Download or export that file again." },
     );
   }
   if (typeof value !== "object" || value === null || Array.isArray(value))
