@@ -5,7 +5,9 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 // @ts-expect-error a script without types
 import { checkReport } from "../../scripts/check-quickstart.mjs";
+import { InterruptedError } from "../internal/errors.ts";
 import { runSelfPlayQuickstart, splitTexts, type SelfPlayResult } from "./self-play.ts";
+import { withQuickstart } from "./stages.ts";
 
 const flags = {
   "self-rewarding":
@@ -98,6 +100,21 @@ describe("runSelfPlayQuickstart", () => {
     const markdown = readFileSync(result.files.markdown, "utf8");
     expect(markdown).toContain("| M2 |");
     expect(markdown).not.toMatch(/NaN|undefined/);
+  });
+});
+
+it("stopped within a run: it says that it starts over, since it has no --resume", async () => {
+  const outputDir = join(folder, "stopped");
+  const options = { seed: 1, outputDir, version: "0.0.0", signal: AbortSignal.abort() };
+  const stopped = withQuickstart(options, "self-play", ({ runStage }) =>
+    runStage("spin", () => {
+      throw new InterruptedError("Stopped in a run.", { hint: "The same command with --resume goes on." });
+    }),
+  );
+  await expect(stopped).rejects.toMatchObject({
+    code: "run/interrupted",
+    message: `Stopped in stage spin; what was done so far is in ${outputDir}.`,
+    hint: "The quickstart starts over when it is run again.",
   });
 });
 

@@ -104,6 +104,10 @@ function createStages(options: QuickstartOptions, directory: RunDirectory): Stag
   const { outputDir, seed, signal } = options;
   const stages: { name: StageName; seconds: number }[] = [];
   const silent = createFanOut([]);
+  const interrupted = (name: StageName): InterruptedError =>
+    new InterruptedError(`Stopped in stage ${name}; what was done so far is in ${outputDir}.`, {
+      hint: "The quickstart starts over when it is run again.",
+    });
   return {
     directory,
     stages,
@@ -116,15 +120,11 @@ function createStages(options: QuickstartOptions, directory: RunDirectory): Stag
         value = await body(tracker);
       } catch (error) {
         await tracker.close("failed", error);
-        throw signal.aborted && !(error instanceof SparError)
-          ? new InterruptedError(`Stopped in stage ${name}; what was done so far is in ${outputDir}.`)
-          : error;
+        // A run inside a stage would advise --resume, which the quickstart does not have.
+        throw error instanceof InterruptedError || (signal.aborted && !(error instanceof SparError)) ? interrupted(name) : error;
       }
       await tracker.close("finished");
-      if (signal.aborted)
-        throw new InterruptedError(`Stopped in stage ${name}; what was done so far is in ${outputDir}.`, {
-          hint: "The quickstart starts over when it is run again.",
-        });
+      if (signal.aborted) throw interrupted(name);
       const seconds = (performance.now() - started) / 1000;
       stages.push({ name, seconds: round(seconds, 1) });
       directory.event({ code: "stage/finished", message: name, seconds });
