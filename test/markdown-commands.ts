@@ -56,11 +56,16 @@ export function findHubIds(steps: readonly PageStep[]): string[] {
 
 /**
  * A folder like the clone, with `npx spar` mapped to dist/. `run` resolves to exit code and output; Ctrl-C comes when the command has printed
- * `stopAt`.
+ * `stopAt`, and `meanwhile` is done, which is given what was printed.
  */
 export function openScratchClone(env: Record<string, string> = {}): {
   folder: string;
-  run: (command: string, timeoutMs: number, stopAt?: string) => Promise<{ code: number | null; output: string }>;
+  run: (
+    command: string,
+    timeoutMs: number,
+    stopAt?: string,
+    meanwhile?: (output: string) => Promise<void>,
+  ) => Promise<{ code: number | null; output: string }>;
   remove: () => void;
 } {
   const folder = mkdtempSync(join(tmpdir(), "spar-page-"));
@@ -77,7 +82,7 @@ export function openScratchClone(env: Record<string, string> = {}): {
   const path = `${bin}${delimiter}${dirname(process.execPath)}${delimiter}${process.env["PATH"] ?? ""}`;
   return {
     folder,
-    run: (command, timeoutMs, stopAt) =>
+    run: (command, timeoutMs, stopAt, meanwhile = () => Promise.resolve()) =>
       new Promise((done, fail) => {
         const child = spawn("bash", ["-euo", "pipefail", "-c", command], {
           cwd: folder,
@@ -91,7 +96,9 @@ export function openScratchClone(env: Record<string, string> = {}): {
           output += chunk.toString();
           if (stopAt === undefined || isStopped || !output.includes(stopAt)) return;
           isStopped = true;
-          child.kill("SIGINT");
+          meanwhile(output)
+            .catch(fail)
+            .finally(() => child.kill("SIGINT"));
         };
         child.stdout.on("data", read);
         child.stderr.on("data", read);

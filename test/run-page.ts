@@ -12,20 +12,35 @@ export interface PageOptions {
   shorten?: { readonly [command: string]: string };
   /** Commands that begin so run until Ctrl-C, which comes as soon as they have printed this. */
   endless?: { readonly [command: string]: string };
+  /** What people do while such a command runs, given what it has printed. */
+  meanwhile?: { readonly [command: string]: (output: string) => Promise<void> };
+  /** What people do before the commands that begin so. */
+  before?: { readonly [command: string]: () => void };
+  /** Texts of commands, and what stands for them in the test: a server's address. */
+  replace?: { readonly [text: string]: string };
+  /** Variables that the reader has set. */
+  env?: { readonly [name: string]: string };
 }
 
 /** `name` is the page's path in the repository. */
-export function describePage(name: string, { afterwards = {}, shorten = {}, endless = {} }: PageOptions = {}): void {
+export function describePage(
+  name: string,
+  { afterwards = {}, shorten = {}, endless = {}, meanwhile = {}, before = {}, replace = {}, env = {} }: PageOptions = {},
+): void {
   const page = readFileSync(join(root, name), "utf8");
   const steps = parseMarkdownCommands(page);
+  const find = <T>(table: { readonly [command: string]: T }, command: string): T | undefined =>
+    Object.entries(table).find(([begin]) => command.startsWith(begin))?.[1];
   const shortened = (command: string): string => {
-    const [, flags] = Object.entries(shorten).find(([begin]) => command.startsWith(begin)) ?? [];
-    return flags === undefined ? command : `${command} ${flags}`;
+    const whole = Object.entries(replace).reduce((text, [from, to]) => text.replaceAll(from, to), command);
+    const flags = find(shorten, command);
+    return flags === undefined ? whole : `${whole} ${flags}`;
   };
 
   test(`${name}: what is shortened is there`, () => {
     const commands = steps.flatMap((step) => (step.kind === "file" ? [] : [step.command]));
-    expect(Object.keys(shorten).filter((begin) => !commands.some((command) => command.startsWith(begin)))).toEqual([]);
+    const named = [shorten, endless, meanwhile, before].flatMap((table) => Object.keys(table));
+    expect(named.filter((begin) => !commands.some((command) => command.startsWith(begin)))).toEqual([]);
   });
 
   test(`${name}: links lead to files that exist`, () => {
@@ -43,7 +58,7 @@ export function describePage(name: string, { afterwards = {}, shorten = {}, endl
       const small = join(root, "test/fixtures/parity/models/stories260K");
       const ids = findHubIds(steps);
       if (ids.length > 0) hub = await startHubServer({ models: Object.fromEntries(ids.map((id) => [id, small])) });
-      clone = openScratchClone(hub === undefined ? {} : { HF_ENDPOINT: hub.url, HF_TOKEN: "", HF_HUB_OFFLINE: "" });
+      clone = openScratchClone(hub === undefined ? env : { ...env, HF_ENDPOINT: hub.url, HF_TOKEN: "", HF_HUB_OFFLINE: "" });
     });
     afterAll(async () => {
       clone.remove();
@@ -63,8 +78,9 @@ export function describePage(name: string, { afterwards = {}, shorten = {}, endl
         });
       } else {
         test(`line ${step.line}: ${step.command}`, { timeout: 300_000 }, async () => {
-          const [, stopAt] = Object.entries(endless).find(([begin]) => step.command.startsWith(begin)) ?? [];
-          const { code, output } = await clone.run(shortened(step.command), 280_000, stopAt);
+          find(before, step.command)?.();
+          const stopAt = find(endless, step.command);
+          const { code, output } = await clone.run(shortened(step.command), 280_000, stopAt, find(meanwhile, step.command));
           expect(output).toContain(stopAt ?? "");
           expect(code, output.slice(-4000)).toBe(0);
           outputs.set(step.command, output);
