@@ -33,10 +33,11 @@ function collect(): { events: RunEvent[]; tracker: Tracker } {
   return { events, tracker: { metrics() {}, samples() {}, event: (event) => void events.push(event), progress() {}, async close() {} } };
 }
 
-/** Logs a row a step from `start` on, as a training does. */
+/** Logs a row a step from `start` on, and one before the first, as a training does. */
 function trainFrom(start: number, end: number, status: "finished" | "stopped" = "finished"): NonNullable<RunRecipeOptions["train"]> {
   return async (recipe, context: TrainingContext) => {
-    if (context.resume !== false) context.resumedAt?.(start);
+    if (context.resume !== false) context.resumedAt?.(start === 0 ? -1 : start);
+    if (start === 0) context.tracker.metrics({ step: 0, eval_loss: 1 });
     for (let step = start + 1; step <= end; step++) context.tracker.metrics({ step, loss: 1 / step });
     return { status, steps: end, outputDir: recipe.config.output_dir, metrics: { loss: 1 / end } };
   };
@@ -57,7 +58,7 @@ test("a run leaves its files, and gives the folder back", async () => {
     error: null,
     parent: null,
   });
-  expect(rows("metrics.jsonl").map((row) => row["step"])).toEqual([1, 2, 3]);
+  expect(rows("metrics.jsonl").map((row) => row["step"])).toEqual([0, 1, 2, 3]);
   expect(rows("events.jsonl").map((row) => row["code"])).toEqual(["recipe/keys-ignored", "tracking/not-available"]);
   expect(read("config.yaml")).toBe(recipe.yamlText);
   expect(readdirSync(join(folder, "out", "runs"))).toHaveLength(1);
@@ -74,7 +75,7 @@ test("a folder that is not empty is only touched when asked to", async () => {
   mkdirSync(join(folder, "out", "checkpoint-7"));
   writeFileSync(join(folder, "out", "mine.txt"), "keep me");
   await runRecipe(await makeRecipe("--overwrite-output-dir"), { ...options, train: trainFrom(0, 1) });
-  expect(rows("metrics.jsonl")).toHaveLength(1);
+  expect(rows("metrics.jsonl")).toHaveLength(2);
   expect(existsSync(join(folder, "out", "checkpoint-7"))).toBe(false);
   expect(read("mine.txt")).toBe("keep me");
 });
@@ -88,10 +89,16 @@ test("resume cuts the logs back to the checkpoint and keeps the run's id", async
     trackers: [{ name: "seen", tracker: seen.tracker }],
     train: trainFrom(3, 6),
   });
-  expect(rows("metrics.jsonl").map((row) => row["step"])).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(rows("metrics.jsonl").map((row) => row["step"])).toEqual([0, 1, 2, 3, 4, 5, 6]);
   expect(seen.events).toMatchObject([{ code: "run/resumed", step: 3 }]);
   expect(JSON.parse(read("run.json"))).toMatchObject({ id, status: "finished" });
   expect(read("config.yaml")).toContain("resume_from_checkpoint: false");
+});
+
+test("what was logged before a first checkpoint is not logged twice, the evaluation at the start included", async () => {
+  await runRecipe(await makeRecipe(), { ...options, train: trainFrom(0, 2, "stopped") });
+  await runRecipe(await makeRecipe("--resume"), { ...options, train: trainFrom(0, 3) });
+  expect(rows("metrics.jsonl").map((row) => row["step"])).toEqual([0, 1, 2, 3]);
 });
 
 test("resume without a checkpoint starts over and says so; of a finished run changes nothing; of a longer one goes on", async () => {
@@ -244,7 +251,7 @@ test("rows that a tracker's place did not take are sent by --resume, also where 
       .trim()
       .split("\n"),
   );
-  expect(lines.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([1, 2, 3]);
+  expect(lines.map((line) => (JSON.parse(line) as { step: number }).step)).toEqual([0, 1, 2, 3]);
   expect(readdirSync(join(folder, "out", "trackers"))).toEqual(["trackio.json"]);
 });
 

@@ -172,8 +172,8 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
           const [some, none] = isStaged
             ? [`models finished so far: ${step}; going on with the next`, "no model is finished yet: going on where the stages ended"]
             : [`going on after step ${step}`, `no whole checkpoint in ${folder}: starting over`];
-          const message = step > 0 ? some : none;
-          tracker.event({ code: step > 0 || isStaged ? "run/resumed" : "run/no-checkpoint", message, step });
+          const message = step > 0 || (step === 0 && !isStaged) ? some : none;
+          tracker.event({ code: step < 0 ? "run/no-checkpoint" : "run/resumed", message, step: Math.max(step, 0) });
         },
         readControl: () => directory.readControl(),
         judgeApiKey: options.judgeApiKey,

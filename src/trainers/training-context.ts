@@ -14,7 +14,7 @@ export type TrainingContext = {
   resume: boolean | string;
   /** What to train on; absent: the CPU, for this run only. */
   backend?: Backend;
-  /** To be called once the starting step is known (0 where no checkpoint was found), before the first row: cuts logs back to it. */
+  /** To be called once the starting step is known (-1 where no checkpoint was found; of stages 0), before the first row: cuts logs back to it. */
   resumedAt?: (step: number) => void;
   /** Asked at step boundaries. `stop` and `save` are reported once; `pause` for as long as the file says so. */
   readControl?: () => ControlRequest | undefined;

@@ -121,7 +121,7 @@ export async function runTrainingLoop(
     done = resumePoint.step;
     savedAt = done;
   }
-  context.resumedAt?.(done);
+  context.resumedAt?.(resumePoint === undefined ? -1 : done);
   if (context.resume !== false) await reportPassedCheckpoints(outputDir, done, context);
   if (done > totalSteps) {
     const wanted = config.max_steps > 0 ? `max_steps ${config.max_steps}` : `the ${totalSteps} steps that the recipe asks for`;
