@@ -8,8 +8,10 @@ let reactToBrokenPipe = (): void => process.exit(exitCodes.ok);
 
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") throw error;
-    reactToBrokenPipe();
+    if (error.code === "EPIPE") return reactToBrokenPipe();
+    if (stream === process.stderr) process.exit(exitCodes.userError);
+    process.stderr.write(`error: standard output cannot be written: ${error.message}\n`);
+    process.exit(exitCodes.userError);
   });
 }
 

@@ -26,6 +26,12 @@ const keys = (over: { [key: string]: string } = {}): string[] =>
     ...over,
   }).flatMap(([key, value]) => [`--${key}`, value]);
 
+test.skipIf(!existsSync("/dev/full"))("standard output on a full disk is a user's error", async () => {
+  const { code, stderr } = await runSpar(["sft", "--help"], { wrapper: ["sh", "-c", 'exec "$@" > /dev/full', "sh"] });
+  expect(stderr).toMatch(/^error: standard output cannot be written: ENOSPC/);
+  expect(code).toBe(1);
+});
+
 test("every error of a recipe at once, with its line", async () => {
   const recipe = place.path("wrong.yaml");
   writeFileSync(
