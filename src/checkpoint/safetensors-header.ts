@@ -28,10 +28,13 @@ export function parseHeaderLength(first: Uint8Array, fileBytes: number, file: st
       file,
       `the file has ${fileBytes} bytes${fileBytes === 0 ? " (empty)" : ""}, expected at least 8 for the header's length`,
     );
-  if (first[0] === 0x80 && first[1]! <= 5) throw refuseFile(file, "this is a Python pickle, not a safetensors file");
-  if (first[0] === 0x50 && first[1] === 0x4b) throw refuseFile(file, "this is a zip archive (a PyTorch pickle?), not a safetensors file");
-  if (Buffer.from(first).toString("latin1") === "version ") throw refuseFile(file, "this is a Git LFS pointer, not the file itself");
   const length = new DataView(first.buffer, first.byteOffset, 8).getBigUint64(0, true);
+  // A header of 128 bytes begins like a pickle, one of 19,280 like a zip: it is one only where it is no such header.
+  if (length > BigInt(Math.min(MAX_HEADER_BYTES, fileBytes - 8))) {
+    if (first[0] === 0x80 && first[1]! <= 5) throw refuseFile(file, "this is a Python pickle, not a safetensors file");
+    if (first[0] === 0x50 && first[1] === 0x4b) throw refuseFile(file, "this is a zip archive (a PyTorch pickle?), not a safetensors file");
+  }
+  if (Buffer.from(first).toString("latin1") === "version ") throw refuseFile(file, "this is a Git LFS pointer, not the file itself");
   if (length > BigInt(MAX_HEADER_BYTES))
     throw refuseFile(file, `the header claims ${length} bytes, more than the format's limit of ${MAX_HEADER_BYTES}`);
   if (length > BigInt(fileBytes - 8))

@@ -37,6 +37,13 @@ async function read(path: string, name: string, length: number): Promise<number[
 }
 
 describe("round trip", () => {
+  // 0x80 and 2 begin a pickle, PK a zip.
+  test.each([128, 384, 640, 0x4b50])("a header of %d bytes is no other format", async (length) => {
+    const header = JSON.stringify({ a: { dtype: "F32", shape: [1], data_offsets: [0, 4] } });
+    const path = await writeRaw(header.padEnd(length), new Uint8Array(new Float32Array([3]).buffer));
+    expect(await read(path, "a", 1)).toEqual([3]);
+  });
+
   test.each(["F32", "F16", "BF16"] as const)("%s keeps what the type can hold", async (dtype) => {
     const path = join(folder, `round-${dtype}.safetensors`);
     const data = Float32Array.of(0, -0, 1, -1.5, 0.25, 240);
