@@ -111,13 +111,16 @@ export function createRunsCatalog({ root, folders, fresh = 1000 }: CatalogOption
       if (found?.time !== undefined) found = undefined;
       return (await list()).find((run) => run.id === id);
     },
-    async summarize({ id, folder, record }) {
+    async summarize({ id, folder, record: found }) {
+      const isGone = found.status === "running" && !(await isAlive(folder, found));
+      // What has ended since it was found says so in run.json.
+      const record = (isGone ? await readRecord(folder) : undefined) ?? found;
       const { method, parent, started, ended, spar, error } = record;
       return {
         id,
         name: relative(root, folder) || ".",
         method,
-        status: await readStatus(folder, record),
+        status: record.status !== "running" ? record.status : isGone ? "killed" : await readRunning(folder),
         parent,
         started,
         ended,
@@ -144,9 +147,7 @@ function parseRecord(text: string): RunRecord | undefined {
   }
 }
 
-async function readStatus(folder: string, record: RunRecord): Promise<ShownStatus> {
-  if (record.status !== "running") return record.status;
-  if (!(await isAlive(folder, record))) return "killed";
+async function readRunning(folder: string): Promise<ShownStatus> {
   return (await readControl(folder)) === "pause" ? "paused" : "running";
 }
 

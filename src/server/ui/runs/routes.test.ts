@@ -132,6 +132,16 @@ describe("the list", () => {
     writeFileSync(join(folder, ".spar-lock"), JSON.stringify({ pid: process.pid, host: "another.machine", born: "1" }));
     expect((await get<RunDetail>(app, "/a")).status).toBe("running");
   });
+
+  test("a run that has ended since it was found is not called killed", async () => {
+    const folder = writeRun("a", { record: { status: "running", pid: process.pid } });
+    const { app } = openRoom();
+    expect((await get<RunList>(app, "/")).runs[0]!.status).toBe("running");
+    // The process is gone, as far as its lock tells, and the search that found it running is still good.
+    writeFileSync(join(folder, ".spar-lock"), JSON.stringify({ pid: process.pid, host: (await import("node:os")).hostname(), born: "1" }));
+    writeRun("a", { record: { status: "finished", pid: process.pid } });
+    expect((await get<RunList>(app, "/")).runs[0]!.status).toBe("finished");
+  });
 });
 
 describe("a run", () => {
