@@ -7,11 +7,16 @@ const LISTED = 5;
 export class BadRows {
   readonly #operation: string;
   readonly #expected: string;
+  readonly #onBad: ((place: RowPlace, found: string) => void) | undefined;
   readonly #listed: string[] = [];
   #count = 0;
 
-  /** `operation`: what was being done ("reading train.jsonl"); `expected`: what a good row looks like. */
-  constructor(operation: string, expected: string) {
+  /**
+   * `operation`: what was being done ("reading train.jsonl"); `expected`: what a good row looks like; `onBad` takes the rows over:
+   * then `throwIfAny` does not throw.
+   */
+  constructor(operation: string, expected: string, onBad?: (place: RowPlace, found: string) => void) {
+    this.#onBad = onBad;
     this.#operation = operation;
     this.#expected = expected;
   }
@@ -22,12 +27,13 @@ export class BadRows {
 
   add(place: RowPlace, found: string): void {
     this.#count++;
+    this.#onBad?.(place, found);
     if (this.#listed.length < LISTED) this.#listed.push(`  ${formatPlace(place)}: ${found}`);
   }
 
   /** Throws `data/bad-rows` when a row was added; `total` is the number of rows seen. */
   throwIfAny(total: number): void {
-    if (this.#count === 0) return;
+    if (this.#count === 0 || this.#onBad !== undefined) return;
     const more = this.#count > this.#listed.length ? [`  … and ${this.#count - this.#listed.length} more`] : [];
     throw new SparError(
       "data/bad-rows",

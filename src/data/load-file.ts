@@ -8,7 +8,7 @@ import { readCsv } from "./read-csv.ts";
 import { type RangedRow, readJson, readJsonLines } from "./read-json.ts";
 import { readParquet } from "./read-parquet.ts";
 import { parseTextRow, readText, type TextSampling } from "./read-text.ts";
-import type { PlacedRow, Row } from "./row.ts";
+import type { PlacedRow, Row, RowPlace } from "./row.ts";
 import { createSpill, type Spill } from "./spill.ts";
 
 export type FileFormat = "jsonl" | "json" | "csv" | "parquet" | "text";
@@ -22,6 +22,8 @@ export type LoadFileOptions = {
   memory?: MemoryBudget;
   /** Where rows go that cannot be read on demand from their own file (default: the system's temporary folder). */
   tempDir?: string;
+  /** Told of each row that cannot be read, which is then left out; for who has more to say of the rows and says it all at once. */
+  onBadRow?: (place: RowPlace, found: string) => void;
 };
 
 /** Shared by the files of a data set. */
@@ -81,7 +83,7 @@ export async function loadFile(path: string, options: LoadFileOptions = {}): Pro
   }
   const sampleBy = options.sampleBy ?? "line";
   const memory = options.memory ?? { left: DEFAULT_MEMORY_LIMIT };
-  const bad = new BadRows(`reading ${path}`, EXPECTED[format]);
+  const bad = new BadRows(`reading ${path}`, EXPECTED[format], options.onBadRow);
   const size = await readFileSize(path);
   const isRanged = format === "jsonl" || format === "json" || (format === "text" && sampleBy !== "document");
   const rows =
@@ -90,7 +92,7 @@ export async function loadFile(path: string, options: LoadFileOptions = {}): Pro
       : await collectRows(path, streamFile(path, format, bad, sampleBy), format === "parquet" ? "row" : "line", memory, options.tempDir);
   try {
     bad.throwIfAny(rows.count + bad.count);
-    if (rows.count === 0) {
+    if (rows.count + bad.count === 0) {
       throw new SparError("data/empty", `reading data: ${path} is empty`, { hint: `expected ${EXPECTED[format]}` });
     }
   } catch (error) {

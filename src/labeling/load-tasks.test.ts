@@ -85,6 +85,20 @@ test("every bad row is named at once, with its line", async () => {
   ]);
 });
 
+test("lines that are not JSON are named beside those without the columns, in the file's order", async () => {
+  const path = join(folder, "mixed.jsonl");
+  writeFileSync(path, '{"prompt":"Q"}\n{"prompt":\n{"prompt":"Q","answer1":"x","answer2":"y"}\n[1]\n{"prompt":"Q","answer1":"x"}\n');
+  const failure = (await loadTasks(path).catch((error: unknown) => error)) as Error;
+  expect(failure).toMatchObject({ code: "data/bad-rows" });
+  expect(failure.message.split("\n")).toEqual([
+    `reading tasks: 4 of 5 rows of ${path} cannot be used`,
+    `  ${path}:1: expected answers, found the columns prompt`,
+    expect.stringContaining(`  ${path}:2: `),
+    expect.stringContaining(`  ${path}:4: expected a JSON object`),
+    `  ${path}:5: expected answer2: a text or {text, model}; found nothing`,
+  ]);
+});
+
 test("duplicates are counted, pairs have two answers, CSV holds lists as JSON", async () => {
   const row = { prompt: "Q", answer1: "x", answer2: "y" };
   expect(await loadTasks(write("twice.jsonl", [row, row, { ...row, prompt: "R" }]))).toMatchObject({

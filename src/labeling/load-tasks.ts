@@ -1,4 +1,4 @@
-import { formatPlace, loadFile, type Row } from "../data/index.ts";
+import { formatPlace, loadFile, type Row, type RowPlace } from "../data/index.ts";
 import { SparError } from "../internal/errors.ts";
 import type { LabelMode } from "./label-settings.ts";
 import { type LabelTask, parseTaskRow, taskColumns } from "./task.ts";
@@ -17,9 +17,12 @@ const listed = 100;
  * @throws SparError `data/bad-rows` with every bad row's place; two different tasks with one id are among them; `data/not-found`, `data/empty`
  */
 export async function loadTasks(path: string, mode?: LabelMode): Promise<LoadedTasks> {
-  const rows = await loadFile(path);
   const tasks = new Map<string, { task: LabelTask; text: string; place: string }>();
-  const problems: string[] = [];
+  const problems: { line: number; text: string }[] = [];
+  const addProblem = (place: RowPlace, text: string): void =>
+    void problems.push({ line: place.line, text: `  ${formatPlace(place)}: ${text}` });
+  const rows = await loadFile(path, { onBadRow: addProblem });
+  const total = rows.count + problems.length;
   let duplicates = 0;
   try {
     for (let index = 0; index < rows.count; index++) {
@@ -35,13 +38,16 @@ export async function loadTasks(path: string, mode?: LabelMode): Promise<LoadedT
         else throw new SparError("data/bad-row", `the id ${JSON.stringify(task.id)} is that of another task, at ${known.place}`);
       } catch (error) {
         if (!(error instanceof SparError)) throw error;
-        problems.push(`  ${place}: ${error.message}`);
+        addProblem(rows.place(index), error.message);
       }
     }
     if (problems.length > 0) {
+      const first = problems.sort((a, b) => a.line - b.line).slice(0, listed);
       const more = problems.length > listed ? [`  … and ${problems.length - listed} more`] : [];
-      const head = `reading tasks: ${problems.length} of ${rows.count} rows of ${path} cannot be used`;
-      throw new SparError("data/bad-rows", [head, ...problems.slice(0, listed), ...more].join("\n"), { hint: `expected ${taskColumns}` });
+      const head = `reading tasks: ${problems.length} of ${total} rows of ${path} cannot be used`;
+      throw new SparError("data/bad-rows", [head, ...first.map(({ text }) => text), ...more].join("\n"), {
+        hint: `expected ${taskColumns}`,
+      });
     }
   } finally {
     await rows.close();

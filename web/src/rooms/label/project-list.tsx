@@ -25,7 +25,9 @@ export function ProjectList({ projects }: { projects: readonly ProjectSummary[] 
               </span>
               <span class="label-figures">
                 <progress value={progress.given} max={Math.max(1, progress.wanted)} aria-label={`${name}: labels given`} />
-                {progress.given} of {progress.wanted}
+                <span>
+                  {progress.given} of {progress.wanted}
+                </span>
               </span>
             </a>
           </li>

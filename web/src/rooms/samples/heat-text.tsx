@@ -117,7 +117,8 @@ export function HeatLegend({ by, scale }: { readonly by: HeatMeasure; readonly s
       </span>
       <span class="numeric">+{scale}</span>
       <span class="heat-legend-note">
-        Reward models are trained on the score at the end; what stands before it is a glimpse, not a grade.
+        Reward models are trained on the score at the end; what stands before it is a glimpse, not a grade. A text cut by the limit of
+        tokens is scored with an end token too.
       </span>
     </p>
   );
