@@ -21,6 +21,8 @@ export interface CheckRecipeOptions {
   readonly backend: Backend;
   /** Trains a few steps to measure time and memory; default true. */
   readonly trial?: boolean;
+  /** What a program that runs the recipe takes to start: counted into the forecast; default 0. */
+  readonly programSeconds?: number;
   /** Of Label Studio, where a data set is a live project. */
   readonly labelStudioToken?: string | undefined;
   readonly signal?: AbortSignal;
@@ -47,7 +49,7 @@ export async function checkRecipe(asked: ResolvedRecipe, options: CheckRecipeOpt
     const started = performance.now();
     opened = await openRecipe(recipe);
     survey = await surveyData(recipe, opened, options.signal);
-    const dataSeconds = (performance.now() - started) / 1000;
+    const dataSeconds = (options.programSeconds ?? 0) + (performance.now() - started) / 1000;
     const { tokenizer, sizes, folder } = opened;
     findings.push(
       ...checkTokenizer({ method: recipe.method, tokenizer, vocabSize: sizes.vocabSize, isChat: survey.isChat }),

@@ -51,7 +51,8 @@ test("a sound recipe has no warnings, and a forecast from real steps", async () 
   );
   expect(findings.filter(({ level }) => level !== "note")).toEqual([]);
   expect(forecast).toMatchObject({ rows: 12, steps: 18 });
-  expect(forecast?.seconds).toBeGreaterThan(0);
+  expect(forecast?.savingSeconds).toBeGreaterThan(0);
+  expect(forecast?.seconds).toBeGreaterThan((forecast?.startSeconds ?? Infinity) + (forecast?.savingSeconds ?? Infinity));
   // Weights, gradients and two moments of 260K parameters at least.
   expect(forecast?.bufferBytes).toBeGreaterThan(4 * 4 * 260_000);
   expect(forecast?.peakBytes).toBeGreaterThan(forecast?.bufferBytes ?? Infinity);

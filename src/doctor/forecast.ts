@@ -5,7 +5,8 @@ import { describeMachine, type Backend } from "../runtime/index.ts";
 import type { OpenedRecipe } from "./open-recipe.ts";
 import { countCompiles, planBatches, type BatchPlan, type PlannedBatch } from "./plan-batches.ts";
 import type { Survey } from "./survey-data.ts";
-import { notEnoughMemory, runTrial, type Trial, type TrialStep } from "./trial.ts";
+import { countTimes, forecastSaving } from "./saving.ts";
+import { median, notEnoughMemory, runTrial, type Trial, type TrialStep } from "./trial.ts";
 
 export interface Forecast {
   readonly rows: number;
@@ -14,11 +15,12 @@ export interface Forecast {
   readonly shapes: number;
   readonly compiles: number;
   readonly secondsPerStep: number;
-  /** From the start to the last step; saving comes on top. */
+  /** From the start of the program to its end. */
   readonly seconds: number;
-  /** Parts of it: reading and preparing data and model, all evaluations. The rest is training. */
+  /** Parts of it: the program's start with data and model, all evaluations, checkpoints and the final model. The rest is training. */
   readonly startSeconds: number;
   readonly evaluationSeconds: number;
+  readonly savingSeconds: number;
   /** Peak memory of the process (resident set): measured in the trial, and the graphs of further shapes on top. */
   readonly peakBytes: number;
   /** Parts of it: buffers (weights, gradients, moments, batches) and the intermediate values of the largest graph. */
@@ -50,7 +52,7 @@ const episodesPerStep = (config: Extract<ResolvedRecipe, { method: "ppo" }>["con
 export interface ForecastOptions {
   readonly backend: Backend;
   readonly signal?: AbortSignal | undefined;
-  /** What reading and preparing the data took. */
+  /** What the start of the program, and reading and preparing the data, took. */
   readonly dataSeconds: number;
 }
 
@@ -92,11 +94,17 @@ export async function forecastRun(
   const trainingSeconds =
     plan.batches.reduce((sum, { cost }) => sum + timing.micro(cost), 0) * scale +
     stepCount * timing.optimizer +
-    (isPPO ? Math.max(0, trial.steps[0].seconds - timing.micro(heavy.cost)) : compiles * trial.compileSeconds);
-  const { passes, cost: evaluationCost } = planEvaluation(recipe, opened, survey, plan);
+    // The first step makes a graph, lays out memory and touches the moments for the first time; further graphs come on top.
+    Math.max(0, trial.steps[0].seconds - perStep * timing.micro(heavy.cost) - timing.optimizer) +
+    Math.max(0, compiles - trial.graphs) * trial.compileSeconds;
+  const rowsPerStep =
+    recipe.method === "ppo" ? episodesPerStep(recipe.config) : config.per_device_train_batch_size * config.gradient_accumulation_steps;
+  const epochs = (stepCount * rowsPerStep) / survey.lengths.length;
+  const { passes, cost: evaluationCost } = planEvaluation(recipe, opened, survey, plan, epochs);
   // A forward pass is a third of forward and backward.
   const evaluationSeconds = (passes * timing.micro(evaluationCost)) / 3 + (passes > 0 ? trial.compileSeconds : 0);
   const startSeconds = dataSeconds + trial.startSeconds;
+  const savingSeconds = await forecastSaving(config, opened.sizes, stepCount, epochs);
   const shapes = new Set(plan.batches.flatMap(({ graphs }) => graphs)).size;
   // The trial makes a graph or two; a run keeps one for each of its last shapes.
   // PPO's depend on how long completions turn out: about five new ones a step (seen in runs), kept by policy, value, reference and reward.
@@ -110,9 +118,10 @@ export async function forecastRun(
     shapes,
     compiles,
     secondsPerStep: trainingSeconds / stepCount,
-    seconds: startSeconds + trainingSeconds + evaluationSeconds,
+    seconds: startSeconds + trainingSeconds + evaluationSeconds + savingSeconds,
     startSeconds,
     evaluationSeconds,
+    savingSeconds,
     peakBytes: process.resourceUsage().maxRSS * 1024 + moreGraphs * trial.graphBytes,
     bufferBytes: trial.bufferBytes,
     intermediateBytes: trial.intermediateBytes,
@@ -132,18 +141,12 @@ function planEvaluation(
   opened: OpenedRecipe,
   { lengths }: Survey,
   { steps, batches }: BatchPlan,
+  epochs: number,
 ): { passes: number; cost: number } {
   const { method, config } = recipe;
   const share = method === "pretrain" ? recipe.config.validation_share : 0;
   const heldRows = method === "pretrain" ? Math.floor((lengths.length * share) / (1 - share)) : opened.heldRows;
-  const perEpoch = (steps * config.per_device_train_batch_size * config.gradient_accumulation_steps) / lengths.length;
-  const every = config.eval_steps ?? config.logging_steps;
-  const times =
-    (config.eval_strategy === "epoch"
-      ? Math.ceil(perEpoch)
-      : config.eval_strategy === "steps"
-        ? Math.floor(steps / Math.max(1, every < 1 ? every * steps : every))
-        : 0) + (config.eval_on_start ? 1 : 0);
+  const times = countTimes(config.eval_strategy, config.eval_steps ?? config.logging_steps, steps, epochs) + (config.eval_on_start ? 1 : 0);
   if (times === 0 || heldRows === 0 || method === "ppo") return { passes: 0, cost: 0 };
   const size = config.per_device_eval_batch_size;
   const perRow = batches.reduce((sum, { cost, indices }) => sum + cost / indices.length, 0) / batches.length;
@@ -159,8 +162,7 @@ interface Timing {
 
 /**
  * A line through the two measured batches: a part that every batch takes, and one that grows with its work. Of each the first
- * run is left out (it makes graphs and lays out memory), and of the others the median of the faster half is taken: what else the
- * machine does for a moment only ever adds.
+ * run is left out (it makes graphs and lays out memory), and of the others the median is taken.
  */
 function fitTiming(
   trial: Trial,
@@ -169,7 +171,7 @@ function fitTiming(
   { perStep, isPPO }: { perStep: number; isPPO: boolean },
 ): Timing {
   const { steps } = trial;
-  const optimizer = isPPO ? 0 : typical(steps.slice(1).map(({ optimizerSeconds }) => optimizerSeconds));
+  const optimizer = isPPO ? 0 : median(steps.slice(1).map(({ optimizerSeconds }) => optimizerSeconds));
   // What PPO makes ready anew in each step (sampling from changed weights) is part of the step.
   const microOf = ({ seconds, compileSeconds, optimizerSeconds }: TrialStep): number =>
     isPPO ? seconds : Math.max(0, seconds - compileSeconds - optimizerSeconds) / perStep;
@@ -180,20 +182,14 @@ function fitTiming(
     return { micro: () => seconds, optimizer };
   }
   if (heavy.cost === usual.cost) {
-    const seconds = typical(steps.slice(1).map(microOf));
+    const seconds = median(steps.slice(1).map(microOf));
     return { micro: (cost) => seconds * Math.max(0.1, cost / heavy.cost), optimizer };
   }
   const [heavySteps, usualSteps] = [0, 1].map((turn) => steps.filter((_, i) => i % 2 === turn).slice(1));
-  const heavySeconds = typical(heavySteps.map(microOf));
-  const usualSeconds = Math.min(heavySeconds, typical(usualSteps.map(microOf)));
+  const heavySeconds = median(heavySteps.map(microOf));
+  const usualSeconds = Math.min(heavySeconds, median(usualSteps.map(microOf)));
   const slope = (heavySeconds - usualSeconds) / (heavy.cost - usual.cost);
   return { micro: (cost) => Math.max(usualSeconds / 4, usualSeconds + slope * (cost - usual.cost)), optimizer };
-}
-
-/** The median of the faster half. */
-function typical(values: readonly number[]): number {
-  const faster = [...values].sort((a, b) => a - b).slice(0, Math.ceil(values.length / 2));
-  return faster[faster.length >> 1] ?? 0;
 }
 
 async function rowsOf(

@@ -103,7 +103,7 @@ export async function runTrial(recipe: ResolvedRecipe, options: TrialOptions): P
 const meanOf = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
 
 /** The upper one of two. */
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
+export const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[values.length >> 1] ?? 0;
 
 /** The first run of a graph lays out its memory. */
 const longerBy = (first: number | undefined, later: readonly number[]): number =>

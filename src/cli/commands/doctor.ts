@@ -129,6 +129,8 @@ async function showRecipes({ config, method: asked, flags, trial }: DoctorArgume
   const methods = asked === undefined ? await inferMethods({ yaml, flags }) : [await readMethod(asked)];
   io.handleInterrupts("Stopping.");
   const backend = createCpuBackend();
+  // The training's command takes as long to get here.
+  const programSeconds = performance.now() / 1000;
   const failed: string[] = [];
   try {
     for (const method of methods) {
@@ -136,6 +138,7 @@ async function showRecipes({ config, method: asked, flags, trial }: DoctorArgume
       const recipe = await parseRecipe({ method, yaml, flags });
       Object.assign(process.env, recipe.env);
       const check = await checkRecipe(recipe, {
+        programSeconds,
         backend,
         trial,
         labelStudioToken: process.env["LABEL_STUDIO_API_KEY"],
@@ -179,15 +182,18 @@ function paintLevel({ level }: Finding, io: CommandIO): string {
 }
 
 function formatForecast(forecast: Forecast): string {
-  const { rows, steps, shapes, secondsPerStep, seconds, startSeconds, evaluationSeconds } = forecast;
+  const { rows, steps, shapes, secondsPerStep, seconds, startSeconds, evaluationSeconds, savingSeconds } = forecast;
   const { peakBytes, bufferBytes, intermediateBytes, availableBytes } = forecast;
   return formatTable(
     ["forecast", "value"],
     [
       ["rows", rows.toLocaleString("en-US")],
       ["steps", `${steps.toLocaleString("en-US")}, in ${shapes} padded ${shapes === 1 ? "shape" : "shapes"}`],
-      ["time", `${formatDuration(seconds)}: ${secondsPerStep.toPrecision(3)} s a step; checkpoints come on top`],
-      ["", `of it to begin ${formatDuration(startSeconds)}, for evaluation ${formatDuration(evaluationSeconds)}`],
+      ["time", `${formatDuration(seconds)}: ${secondsPerStep.toPrecision(3)} s a step`],
+      [
+        "",
+        `of it to begin ${formatDuration(startSeconds)}, for evaluation ${formatDuration(evaluationSeconds)}, to save ${formatDuration(savingSeconds)}`,
+      ],
       ["memory", `${gigabytes(peakBytes)} at most; ${gigabytes(availableBytes)} were free`],
       [
         "",
