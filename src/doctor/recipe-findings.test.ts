@@ -82,8 +82,25 @@ test("a chat template that opens an answer otherwise than it renders one, or doe
     return codes(await check("sft", { dataset_name: chat, chat_template_path: write(name, text) }, { trial: false }));
   };
   expect(await withTemplate("sound.jinja", "</s>", "assistant: ")).toEqual([]);
+  // As ChatML has it: a line break after the end token.
+  expect(await withTemplate("line.jinja", "</s>\n", "assistant: ")).toEqual([]);
   expect(await withTemplate("other.jinja", "</s>", "bot: ")).toEqual(["doctor/chat-template-mismatch"]);
   expect(await withTemplate("open.jinja", "|", "assistant: ")).toContain("doctor/chat-template-no-eos");
+});
+
+test("an end token that the loss does not look at", async () => {
+  const turns = [
+    { role: "user", content: "Who?" },
+    { role: "assistant", content: "A dog." },
+  ];
+  const chat = write("masked.jsonl", [{ messages: turns }, { messages: turns }]);
+  const found = async (answer: string): Promise<string[]> => {
+    const text = `{% for m in messages %}{% if m.role == "user" %}user: {{ m.content }}</s>{% else %}bot: ${answer}{% endif %}{% endfor %}{% if add_generation_prompt %}bot: {% endif %}`;
+    const keys = { dataset_name: chat, chat_template_path: write("masked.jinja", text), assistant_only_loss: true };
+    return codes(await check("sft", keys, { trial: false }));
+  };
+  expect(await found("{% generation %}{{ m.content }}</s>{% endgeneration %}")).toEqual([]);
+  expect(await found("{% generation %}{{ m.content }}{% endgeneration %}</s>")).toEqual(["doctor/no-eos-in-data"]);
 });
 
 test("a reward that is the same for all completions", async () => {

@@ -1,6 +1,7 @@
 /** The training's own preparation of its data, and what it would do to the rows. */
 import { packTexts, preparePairs, preparePrompts, prepareTexts, type PrepareOptions, type Row } from "../data/index.ts";
 import type { ResolvedRecipe } from "../recipes/index.ts";
+import type { Tokenizer } from "../tokenizer/index.ts";
 import { findingOfEvent, type Finding } from "./finding.ts";
 import type { OpenedRecipe } from "./open-recipe.ts";
 import type { RowLength } from "./plan-batches.ts";
@@ -86,19 +87,19 @@ async function surveyTexts(
   const lengths: RowLength[] = [];
   for (let i = 0; i < rows.count; i++) {
     const { inputIds, completionMask } = await rows.read(i);
-    if (inputIds.at(-1) === tokenizer.eosId) ended++;
+    if (learnsEnd(inputIds, completionMask, tokenizer)) ended++;
     lengths.push({ tokens: inputIds.length, scored: completionMask.reduce((sum, one) => sum + one, 0) });
   }
   if (tokenizer.eosId !== undefined && ended === 0) {
     findings.push({
       code: "doctor/no-eos-in-data",
       level: "warning",
-      found: `none of ${rows.count} rows ends with the end token`,
+      found: `none of ${rows.count} rows ends with the end token as something to learn`,
       why: "the model does not learn to stop",
       action:
         rows.truncated > 0
           ? "raise max_length: rows are cut before their end"
-          : "check eos_token against what ends a turn in the chat template, or the ids in the data",
+          : "check eos_token against what ends a turn in the chat template (with assistant_only_loss: within its generation block), or the ids in the data",
     });
   }
   const base = { prompts: [], close: () => rows.close() };
@@ -111,6 +112,12 @@ async function surveyTexts(
   );
   const packedLengths = packed.map(({ inputIds }) => ({ tokens: inputIds.length, scored: Math.ceil(share * inputIds.length) }));
   return { ...base, lengths: packedLengths, source: undefined, positions: packed.flatMap(({ seqLengths }) => [...(seqLengths ?? [])]) };
+}
+
+/** Whether the loss looks at an end token after which there is no more text: ChatML's templates put a line break there. */
+function learnsEnd(ids: readonly number[], completionMask: Uint8Array, { eosId, decode }: Tokenizer): boolean {
+  const at = eosId === undefined ? -1 : ids.lastIndexOf(eosId);
+  return at > 0 && completionMask[at] === 1 && decode(ids.slice(at + 1)).trim() === "";
 }
 
 async function surveyPairs(
