@@ -48,15 +48,21 @@ export function nameTask(spec: DatasetSpec, files: readonly string[], taken: Rea
   return name;
 }
 
+/** A name, or a name with a range in brackets. */
+export const splitPattern = /^[^[\]]*(?:\[\s*(-?\d+%?)?\s*:\s*(-?\d+%?)?\s*\])?$/;
+
+/** How a split is written, for messages. */
+export const splitExamples = "a name, or a name with a range: train[:1000], train[10%:20%], train[-100:]";
+
 /** The rows that the brackets of `split` leave: `[from:to]` in rows or percent, negative counts from the end. */
 export function sliceSplit(rows: IndexedRows, split: string): IndexedRows {
-  const bracket = /^[^[]*\[(.*)\]$/.exec(split)?.[1];
-  if (bracket === undefined) {
-    if (split.includes("[")) throw badSplit(split);
-    return rows;
+  const match = splitPattern.exec(split);
+  if (!match) {
+    throw new SparError("data/bad-split", `reading data: the split ${JSON.stringify(split)} cannot be understood`, {
+      hint: `expected ${splitExamples}`,
+    });
   }
-  const match = /^\s*(-?\d+%?)?\s*:\s*(-?\d+%?)?\s*$/.exec(bracket);
-  if (!match) throw badSplit(split);
+  if (!split.endsWith("]")) return rows;
   const toRow = (text: string | undefined, fallback: number): number => {
     if (text === undefined) return fallback;
     const value = text.endsWith("%") ? Math.round((Number(text.slice(0, -1)) / 100) * rows.count) : Number(text);
@@ -69,12 +75,6 @@ export function sliceSplit(rows: IndexedRows, split: string): IndexedRows {
     rows,
     Uint32Array.from({ length: to - from }, (_, i) => from + i),
   );
-}
-
-function badSplit(split: string): SparError {
-  return new SparError("data/bad-split", `reading data: the split ${JSON.stringify(split)} cannot be understood`, {
-    hint: "expected a name, or a name with a range: train[:1000], train[10%:20%], train[-100:]",
-  });
 }
 
 /** Keeps (and renames) columns. The first row must have them all; a later row may lack one. */

@@ -190,6 +190,12 @@ describe("loadDataset: errors", () => {
     const error = await catchError({ path: "bad.csv" });
     expect(error.message).toMatch(/2 of 3 rows cannot be used/);
     expect(error.message).toMatch(/bad\.csv:3: expected 2 values \(a, b\), found 3/);
+    write("semicolons.csv", "prompt;completion\na, b;c\n");
+    expect(await catchError({ path: "semicolons.csv" })).toMatchObject({
+      code: "data/bad-csv",
+      message: expect.stringContaining('semicolons.csv:1: expected column names, found one column "prompt;completion"'),
+      hint: expect.stringContaining("separated by commas"),
+    });
     write("twice.csv", "a,a\n1,2\n");
     expect((await catchError({ path: "twice.csv" })).message).toMatch(/"a" is there twice/);
   });

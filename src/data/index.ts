@@ -1,6 +1,6 @@
 export { createDataset, loadDataset, type LoadDatasetOptions, specFromName } from "./dataset.ts";
 export { findLocalFiles } from "./dataset-files.ts";
-export type { DatasetSpec } from "./dataset-spec.ts";
+export { splitExamples, splitPattern, type DatasetSpec } from "./dataset-spec.ts";
 export { makeEpochOrder, type SamplingStrategy } from "./epoch-order.ts";
 export { detectFormat, type DetectedFormat, EXPECTED_COLUMNS, type FormatOptions } from "./formats/detect-format.ts";
 export { makeTaskPrompt } from "./formats/label-studio.ts";

@@ -61,6 +61,12 @@ export async function* readCsv(path: string, bad: BadRows): AsyncGenerator<Place
 
 function checkHeader(path: string, names: string[]): string[] {
   const trimmed = names.map((name) => name.trim());
+  const [whole = ""] = trimmed;
+  if (trimmed.length === 1 && /[;\t|]/.test(whole)) {
+    throw new SparError("data/bad-csv", `reading ${path}:1: expected column names, found one column ${JSON.stringify(whole)}`, {
+      hint: "values are separated by commas in .csv files and by tabs in .tsv files: save it so",
+    });
+  }
   const twice = trimmed.find((name, i) => trimmed.indexOf(name) !== i);
   if (twice !== undefined) {
     throw new SparError("data/bad-csv", `reading ${path}:1: the column ${JSON.stringify(twice)} is there twice`, {

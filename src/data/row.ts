@@ -29,3 +29,9 @@ export function listColumns(row: Row): string {
   const names = Object.keys(row);
   return names.length === 0 ? "no columns" : names.join(", ");
 }
+
+/** The same with the kind of what is no text: that may be why a row cannot be used. */
+export function describeColumns(row: Row): string {
+  const columns = Object.entries(row).map(([name, value]) => [typeof value === "string" ? name : `${name} (${nameKind(value)})`, value]);
+  return listColumns(Object.fromEntries(columns) as Row);
+}

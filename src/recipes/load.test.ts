@@ -209,6 +209,12 @@ test("what is wrong inside a dataset is said in words", async () => {
   expect(await inner("sample_by: page")).toEqual([
     'recipe.yaml:5: datasets[0].sample_by: expected one of line, paragraph, document, found "page"',
   ]);
+  expect(await inner('split: "train[9"')).toEqual([
+    'recipe.yaml:5: datasets[0].split: expected a name, or a name with a range: train[:1000], train[10%:20%], train[-100:]; found "train[9"',
+  ]);
+  expect(await problemsOf(parse("sft", `${minimal}dataset_train_split: train[1\n`))).toEqual([
+    expect.stringMatching(/^recipe\.yaml:3: dataset_train_split: expected a name, or .*found "train\[1"$/),
+  ]);
   expect(await inner("data_files: 3")).toEqual(["recipe.yaml:5: datasets[0].data_files: expected string or array or record, found 3"]);
 });
 

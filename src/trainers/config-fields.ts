@@ -5,6 +5,7 @@
  */
 
 import * as z from "zod";
+import { splitExamples, splitPattern } from "../data/index.ts";
 
 export type FieldKind = "boolean" | "integer" | "number" | "text" | "choice" | "list" | "json";
 
@@ -133,6 +134,12 @@ export function optionalNumberField(initial: number | null, description: string,
 export function textField(initial: string, description: string) {
   const info: FieldInfo = { kind: "text", nullable: false, expects: "text", description, default: initial };
   return defineField(z.preprocess(coerceText, z.string()), info);
+}
+
+/** A split of a data set, or a range of one. */
+export function splitField(initial: string, description: string) {
+  const info: FieldInfo = { kind: "text", nullable: false, expects: splitExamples, description, default: initial };
+  return defineField(z.preprocess(coerceText, z.string().regex(splitPattern)), info);
 }
 
 export function optionalTextField(description: string, initial: string | null = null) {

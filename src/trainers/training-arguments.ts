@@ -5,6 +5,7 @@
  */
 
 import * as z from "zod";
+import { splitExamples, splitPattern } from "../data/index.ts";
 import {
   booleanField,
   choiceField,
@@ -15,6 +16,7 @@ import {
   optionalIntegerField,
   optionalNumberField,
   optionalTextField,
+  splitField,
   textField,
 } from "./config-fields.ts";
 
@@ -54,7 +56,13 @@ export const datasetKeys: readonly string[] = Object.keys(datasetSchema.shape);
 export type DatasetArguments = z.output<typeof datasetSchema>;
 
 const datasetsSchema = z.array(datasetSchema).superRefine((datasets, context) => {
-  for (const [index, { path, url, project, data_files: files }] of datasets.entries()) {
+  for (const [index, { path, url, project, split, data_files: files }] of datasets.entries()) {
+    if (!splitPattern.test(split))
+      context.addIssue({
+        code: "custom",
+        path: [index, "split"],
+        message: `expected ${splitExamples}; found ${JSON.stringify(split)}`,
+      });
     const isStudio = path === "label-studio";
     if (isStudio && (url === undefined || project === undefined))
       context.addIssue({ code: "custom", path: [index], message: "expected url and project with path: label-studio" });
@@ -138,8 +146,8 @@ export function createTrainingArguments(defaults: SharedDefaults) {
     ),
     dataset_name: optionalTextField("Dataset: a hub id, a local file or a folder."),
     dataset_config: optionalTextField("Configuration of a hub dataset."),
-    dataset_train_split: textField("train", "Split to train on."),
-    dataset_test_split: textField("test", "Split to evaluate on."),
+    dataset_train_split: splitField("train", "Split to train on."),
+    dataset_test_split: splitField("test", "Split to evaluate on."),
     test_split_size: optionalNumberField(null, "Hold out this share (below 1) or number of rows of `datasets` for evaluation.", {
       above: 0,
     }),

@@ -138,6 +138,9 @@ describe("detectFormat", () => {
       });
     }
     expect(() => detectFormat({ instruction: "i", output: "o" }, "preference", { hasChatTemplate: false })).toThrow(/preference pairs/);
+    expect(() => detectFormat({ text: ["a", "b"], n: 1 }, "text", { hasChatTemplate: false })).toThrow(
+      /found text \(an array\), n \(a number\)$/,
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 import { SparError } from "../../internal/errors.ts";
-import { listColumns, type Row } from "../row.ts";
+import { describeColumns, type Row } from "../row.ts";
 import { LAYOUTS, type Layout } from "./layouts.ts";
 import type { ExampleFor, Purpose } from "./example.ts";
 import { readChatExtras } from "./read-values.ts";
@@ -50,9 +50,13 @@ export function detectFormat<P extends Purpose>(first: Row, purpose: P, options:
       },
     };
   }
-  throw new SparError("data/columns", `reading ${where}: these columns cannot be used ${PURPOSES[purpose]}: found ${listColumns(first)}`, {
-    hint: `expected ${EXPECTED_COLUMNS[purpose].replace("{text}", `{${textColumn}}`)}${suggestRename(first, purpose)}`,
-  });
+  throw new SparError(
+    "data/columns",
+    `reading ${where}: these columns cannot be used ${PURPOSES[purpose]}: found ${describeColumns(first)}`,
+    {
+      hint: `expected ${EXPECTED_COLUMNS[purpose].replace("{text}", `{${textColumn}}`)}${suggestRename(first, purpose)}`,
+    },
+  );
 }
 
 function holdsMessages(example: ExampleFor[Purpose]): boolean {
