@@ -35,8 +35,8 @@ export interface CommandIO {
   /** Before long work: the first Ctrl-C aborts `signal` and says `message`, the third ends the process at once. */
   handleInterrupts(message: string): void;
   /**
-   * What happens when the reader of standard output has gone: the command goes on without it, or `signal` is aborted.
-   * Without this call the process ends quietly.
+   * What happens when the reader of standard output has gone, or its disk is full: the command goes on without it, or `signal`
+   * is aborted. Without this call the process ends, quietly where a reader has gone.
    */
   handleBrokenPipe(reaction: "go-on" | "abort"): void;
 }

@@ -30,6 +30,17 @@ test.skipIf(!existsSync("/dev/full"))("standard output on a full disk is a user'
   const { code, stderr } = await runSpar(["sft", "--help"], { wrapper: ["sh", "-c", 'exec "$@" > /dev/full', "sh"] });
   expect(stderr).toMatch(/^error: standard output cannot be written: ENOSPC/);
   expect(code).toBe(1);
+
+  // A training ends in order: its folder says how.
+  const full = ["sh", "-c", 'exec "$@" > /dev/full', "sh"];
+  const out = place.path("full");
+  const rows = await runSpar(["sft", ...keys({ output_dir: out }), "--json"], { wrapper: full });
+  expect(rows.stderr).toMatch(/error: standard output cannot be written: ENOSPC/);
+  expect(rows.code).toBe(1);
+  expect(JSON.parse(readFileSync(`${out}/run.json`, "utf8"))).toMatchObject({ status: "stopped" });
+  const words = await runSpar(["sft", ...keys({ output_dir: place.path("words") })], { wrapper: full });
+  expect(words.code).toBe(1);
+  expect(JSON.parse(readFileSync(place.path("words/run.json"), "utf8"))).toMatchObject({ status: "finished" });
 });
 
 test("every error of a recipe at once, with its line", async () => {
