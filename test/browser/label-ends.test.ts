@@ -41,6 +41,7 @@ test("when all is labelled, the page says what came out and what to run with it"
     await page.locator(".label-numbers").getByText("2", { exact: true }).first().waitFor();
     expect(await page.locator(".command code").allInnerTexts()).toEqual([
       "spar reward --model_name_or_path MODEL --dataset_name 'kind answers.jsonl' --output_dir runs/reward",
+      "spar ppo --sft_model_path MODEL --reward_model_path runs/reward --dataset_name 'kind answers.jsonl' --output_dir runs/ppo",
       "spar dpo --model_name_or_path MODEL --dataset_name 'kind answers.jsonl' --output_dir runs/dpo",
     ]);
     expect(await listViolations(page)).toEqual([]);

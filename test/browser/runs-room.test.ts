@@ -115,6 +115,13 @@ test("pause, resume, save and stop reach the run", async () => {
   await page.getByRole("button", { name: "Stop", exact: true }).click();
   await page.getByRole("dialog").getByText("saves a checkpoint").waitFor();
   expect(await listViolations(page)).toEqual([]);
+  await page.setViewportSize({ width: 390, height: 844 });
+  const [around, close] = await Promise.all(
+    [page.locator(".dialog-head"), page.getByRole("button", { name: "Close" })].map((part) => part.boundingBox()),
+  );
+  expect(close!.width).toBeLessThan(60);
+  expect(around!.x + around!.width - close!.x - close!.width).toBeLessThan(40);
+  await page.setViewportSize({ width: 1600, height: 1000 });
   await page.getByRole("button", { name: "Let it run" }).click();
   expect(existsSync(join(folder, "runs", "tiny", "control"))).toBe(false);
   await page.getByRole("button", { name: "Stop", exact: true }).click();

@@ -40,11 +40,18 @@ export function DonePage({ session }: { session: LabelSession }) {
               <dd>{statistics.pairs.ties}</dd>
             </div>
           </dl>
-          <h2>What next</h2>
-          <p>Train a reward model on the pairs:</p>
-          <Command text={`spar reward --model_name_or_path MODEL --dataset_name ${pairsFile} --output_dir runs/reward`} />
-          <p>or the model itself, without a reward model between:</p>
-          <Command text={`spar dpo --model_name_or_path MODEL --dataset_name ${pairsFile} --output_dir runs/dpo`} />
+          {statistics.pairs.usable > 0 && (
+            <>
+              <h2>What next</h2>
+              <p>Train a reward model on the pairs, and the model by its scores:</p>
+              <Command text={`spar reward --model_name_or_path MODEL --dataset_name ${pairsFile} --output_dir runs/reward`} />
+              <Command
+                text={`spar ppo --sft_model_path MODEL --reward_model_path runs/reward --dataset_name ${pairsFile} --output_dir runs/ppo`}
+              />
+              <p>or the model itself, without a reward model between:</p>
+              <Command text={`spar dpo --model_name_or_path MODEL --dataset_name ${pairsFile} --output_dir runs/dpo`} />
+            </>
+          )}
         </>
       )}
       <div class="label-done-links">
