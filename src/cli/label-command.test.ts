@@ -3,6 +3,7 @@ import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
+import { describeNextSteps } from "./label-next-steps.ts";
 import { runProgram } from "./program.ts";
 import { findSteadyPort } from "./steady-port.ts";
 
@@ -54,6 +55,17 @@ test("files that cannot be used are the user's errors", async () => {
     "reading guidelines: there is no file",
   );
   expect(existsSync(join(folder, "bad"))).toBe(false);
+});
+
+test("the next steps name a recipe only where there is one", () => {
+  const files = { data: "my tasks.jsonl", pairsFile: "pairs.jsonl", pairs: 100 };
+  expect(describeNextSteps({ ...files, hasRecipes: true })).toContain(
+    "spar reward --config recipes/quickstart/reward.yaml --test_split_size 0.1 --dataset_name pairs.jsonl ",
+  );
+  const elsewhere = describeNextSteps({ ...files, hasRecipes: false });
+  expect(elsewhere).not.toContain("recipes");
+  expect(elsewhere).toContain("spar reward --model_name_or_path MODEL --dataset_name pairs.jsonl --output_dir runs/labelled-reward");
+  expect(elsewhere).toContain("spar ppo --sft_model_path MODEL --reward_model_path runs/labelled-reward --dataset_name 'my tasks.jsonl' ");
 });
 
 test("a file has its port, unless another program has it", async () => {

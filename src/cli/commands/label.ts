@@ -1,12 +1,13 @@
 /** `spar label`: a file of answers for people to compare, in the browser. */
 
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { UsageError } from "../../internal/errors.ts";
-import { quoteWord } from "../../internal/quote-word.ts";
 import { showPath } from "../../internal/show-path.ts";
 import type { LabelMode, LabelOrder, LabelProject, LabelTask } from "../../labeling/index.ts";
 import { addRepeatedOption, createCommandline, numberArgument, parseCommandline } from "../arguments.ts";
 import { addUIOptions, openUI, type UIArguments } from "../open-ui.ts";
+import { describeNextSteps } from "../label-next-steps.ts";
 import { resolveModelFolder } from "../open-model.ts";
 import type { CommandIO } from "../output.ts";
 import { findSteadyPort } from "../steady-port.ts";
@@ -163,14 +164,10 @@ async function tellResult(project: LabelProject, before: number, { data }: Label
   const who = people.length === 0 ? "" : ` by ${people.slice(0, 5).join(", ")}${people.length > 5 ? ` and ${people.length - 5} more` : ""}`;
   io.say(`${io.paint(1, `${given} of ${wanted} labels`)}${who} in ${labelsFile}: ${io.paint(1, `${pairs} pairs`)} in ${pairsFile}`);
   if (pairs === 0) return;
-  // Too few to hold some back: what would be measured on two pairs says nothing.
-  const held = pairs < 20 ? "--eval_strategy no" : "--test_split_size 0.1";
-  io.say(`
-next, a reward model that learns from them, and a model that learns from it:
-  spar reward --config recipes/quickstart/reward.yaml --dataset_name ${quoteWord(pairsFile)} ${held} --output_dir runs/labelled-reward
-  spar ppo --config recipes/quickstart/ppo.yaml --reward_model_path runs/labelled-reward --dataset_name ${quoteWord(data)} --output_dir runs/labelled-ppo
-more labels where they teach the most:
-  spar label --data ${quoteWord(data)} --reward-model runs/labelled-reward${pairsFile === "pairs.jsonl" ? "" : ` --out ${quoteWord(pairsFile)}`}`);
+  const hasRecipes = ["recipes/quickstart/reward.yaml", "recipes/quickstart/ppo.yaml", "models/tiny-reviews"].every((path) =>
+    existsSync(path),
+  );
+  io.say(describeNextSteps({ data, pairsFile, pairs, hasRecipes }));
 }
 
 /** How far apart the two best answers of each task are, to a reward model. */
