@@ -1,5 +1,5 @@
 /** Everything that can be told of a recipe before it is run. */
-import type { ResolvedRecipe } from "../recipes/index.ts";
+import { checkOutputDirectory, type ResolvedRecipe } from "../recipes/index.ts";
 import type { Backend } from "../runtime/index.ts";
 import { describeMachine } from "../runtime/index.ts";
 import { checkRollout } from "./check-rollout.ts";
@@ -32,7 +32,7 @@ export interface CheckRecipeOptions {
 /** Never throws for what the training would throw: that is a finding. Writes nothing but temporary files. */
 export async function checkRecipe(asked: ResolvedRecipe, options: CheckRecipeOptions): Promise<RecipeCheck> {
   if (asked.method === "self-rewarding" || asked.method === "spin")
-    return { findings: [describeStages(asked.method)], forecast: undefined };
+    return { findings: [...checkFolder(asked), describeStages(asked.method)], forecast: undefined };
   const findings: Finding[] = [];
   let forecast: Forecast | undefined;
   let opened: OpenedRecipe | undefined;
@@ -54,6 +54,7 @@ export async function checkRecipe(asked: ResolvedRecipe, options: CheckRecipeOpt
     findings.push(
       ...checkTokenizer({ method: recipe.method, tokenizer, vocabSize: sizes.vocabSize, isChat: survey.isChat }),
       ...survey.findings,
+      ...checkFolder(recipe),
     );
     const plan = planRun(recipe, survey, opened);
     findings.push(...checkSettings(recipe, plan.steps));
@@ -82,12 +83,22 @@ export async function checkRecipe(asked: ResolvedRecipe, options: CheckRecipeOpt
   return { findings: distinct.sort((a, b) => rank[a.level] - rank[b.level]), forecast };
 }
 
+/** A warning, as people look into recipes that have been run. */
+function checkFolder({ config }: ResolvedRecipe): Finding[] {
+  try {
+    checkOutputDirectory(config.output_dir, { resume: config.resume_from_checkpoint !== false, overwrite: config.overwrite_output_dir });
+    return [];
+  } catch (error) {
+    return [{ ...findingOfError(error), level: "warning" }];
+  }
+}
+
 function describeStages(method: string): Finding {
   return {
     code: "doctor/stages",
     level: "note",
     found: `${method} is a chain of samplings and trainings`,
-    why: "what it will train on does not exist yet, so only the recipe's keys were checked",
+    why: "what it will train on does not exist yet, so only the recipe's keys and the files that it names were checked",
     action: "start it with --num_iterations 1 and few prompts_per_iteration: metrics.jsonl then says how long each part takes",
   };
 }

@@ -1,5 +1,5 @@
 /** What the doctor says of whole recipes, each with one thing wrong. */
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -101,6 +101,18 @@ test("an end token that the loss does not look at", async () => {
   };
   expect(await found("{% generation %}{{ m.content }}</s>{% endgeneration %}")).toEqual([]);
   expect(await found("{% generation %}{{ m.content }}{% endgeneration %}</s>")).toEqual(["doctor/no-eos-in-data"]);
+});
+
+test("a folder that holds a run already", async () => {
+  const used = join(folder, "used");
+  mkdirSync(used);
+  const found = async (keys: Keys): Promise<unknown[]> =>
+    (await check("sft", { dataset_name: texts, output_dir: used, ...keys }, { trial: false })).map(({ code, level }) => [code, level]);
+  expect(await found({})).toEqual([]);
+  write("used/metrics.jsonl", "{}\n");
+  expect(await found({})).toEqual([["run/folder-not-empty", "warning"]]);
+  expect(await found({ overwrite_output_dir: true })).toEqual([]);
+  expect(await found({ resume_from_checkpoint: true })).toEqual([]);
 });
 
 test("a reward that is the same for all completions", async () => {

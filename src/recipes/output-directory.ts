@@ -3,6 +3,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SparError } from "../internal/errors.ts";
+import { lockFileName } from "../tracking/index.ts";
 
 const ownFiles = new Set([
   "run.json",
@@ -50,23 +51,35 @@ function isFailedStart(folder: string, names: readonly string[]): boolean {
 }
 
 /**
+ * Changes nothing.
+ * @throws SparError `run/folder-not-empty` where a run may not begin in this folder; one that is not there is free.
+ */
+export function checkOutputDirectory(folder: string, options: { resume: boolean; overwrite: boolean }): void {
+  const stats = statSync(folder, { throwIfNoEntry: false });
+  if (stats === undefined || options.resume || options.overwrite) return;
+  if (!stats.isDirectory()) throw describeFailure(folder, Object.assign(new Error("not a folder"), { code: "ENOTDIR" }));
+  const names = listEntries(folder);
+  if (names.length === 0 || isFailedStart(folder, names)) return;
+  const found = names.includes("run.json")
+    ? "the files of an earlier run"
+    : `${names.length} file${names.length === 1 ? "" : "s"} (${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""})`;
+  throw new SparError("run/folder-not-empty", `output_dir ${folder} is not empty: expected a new or empty folder, found ${found}`, {
+    hint: `--resume goes on with the run, --overwrite_output_dir starts over, or choose another --output_dir.`,
+  });
+}
+
+const listEntries = (folder: string): string[] => readdirSync(folder).filter((name) => !name.startsWith(lockFileName));
+
+/**
  * Checks what is in the folder, and with `overwrite` removes what an earlier run left: its logs, checkpoints,
  * TensorBoard's and W&B's files. Anything else stays; a model of the same name is replaced when the run ends. What a run left that
  * ended before it had anything to show (a wrong path, say) is in nobody's way.
  * @throws SparError `run/folder-not-empty`.
  */
-export function claimOutputDirectory(folder: string, options: { resume: boolean; overwrite: boolean; lockFile: string }): void {
-  const names = readdirSync(folder).filter((name) => !name.startsWith(options.lockFile));
+export function claimOutputDirectory(folder: string, options: { resume: boolean; overwrite: boolean }): void {
+  checkOutputDirectory(folder, options);
+  const names = listEntries(folder);
   if (names.length === 0 || options.resume) return;
-  if (!options.overwrite && !isFailedStart(folder, names)) {
-    const isRun = names.includes("run.json");
-    const found = isRun
-      ? "the files of an earlier run"
-      : `${names.length} file${names.length === 1 ? "" : "s"} (${names.slice(0, 3).join(", ")}${names.length > 3 ? ", …" : ""})`;
-    throw new SparError("run/folder-not-empty", `output_dir ${folder} is not empty: expected a new or empty folder, found ${found}`, {
-      hint: `--resume goes on with the run, --overwrite_output_dir starts over, or choose another --output_dir.`,
-    });
-  }
   for (const name of names) {
     if (ownFiles.has(name) || /^(retired-)?checkpoint-\d+$/.test(name)) rmSync(join(folder, name), { recursive: true, force: true });
   }

@@ -9,7 +9,6 @@ import {
   createFanOut,
   createTrackers,
   listTrackersWithUnsentRows,
-  lockFileName,
   openRunDirectory,
   readRunRecord,
   type NamedTracker,
@@ -133,7 +132,7 @@ export async function runRecipe(recipe: ResolvedRecipe, options: RunRecipeOption
       await tracker.close("finished");
       return { status: "finished", steps: step, outputDir: folder, metrics };
     }
-    claimOutputDirectory(folder, { resume: resume !== false, overwrite: config.overwrite_output_dir, lockFile: lockFileName });
+    claimOutputDirectory(folder, { resume: resume !== false, overwrite: config.overwrite_output_dir });
     await removeAsides(folder);
     const directory = openRunDirectory(folder, {
       method: recipe.method,

@@ -43,6 +43,17 @@ describe("loadModelReward", () => {
     };
   };
 
+  it("names itself where a row is too long for it", async () => {
+    const reward = await loadModelReward(folder, backend, { name: "judge" });
+    const long = { prompt: "", completion: "", prompt_ids: new Array<number>(600).fill(5), completion_ids: [2] };
+    await expect(reward.score([long])).rejects.toMatchObject({
+      code: "generation/bad-row",
+      message: expect.stringMatching(/^The reward model judge: row 1 has 601 tokens; expected at most/),
+      hint: expect.stringContaining("max_prompt_length"),
+    });
+    reward.release?.();
+  });
+
   it("scores the very ids with the policy's tokenizer, and texts anew with another", async () => {
     const tokenizer = await loadTokenizer(folder);
     const row = rowOf(tokenizer, "Once upon a time", ", there was a cat.");

@@ -13,7 +13,18 @@ export function createModelReward(
 ): RewardFunction {
   return {
     name,
-    score: async (rows, options) => Array.from(await scorer.scores(rows.map(encode), options)),
+    score: async (rows, options) => {
+      try {
+        return Array.from(await scorer.scores(rows.map(encode), options));
+      } catch (error) {
+        if (!(error instanceof SparError) || error.code !== "generation/bad-row") throw error;
+        // A policy may have more positions than what judges it.
+        throw new SparError(error.code, `The reward model ${name}: ${error.message}`, {
+          hint: "give shorter prompts (max_prompt_length) or completions, or a reward model with more positions",
+          cause: error,
+        });
+      }
+    },
     release: () => scorer.release(),
   };
 }

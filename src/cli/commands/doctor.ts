@@ -118,7 +118,7 @@ function formatMachine(report: MachineReport): string {
 /** One method after the other, where preference pairs could be for several. */
 async function showRecipes({ config, method: asked, flags, trial }: DoctorArguments, io: CommandIO): Promise<void> {
   const { checkRecipe, inferMethods } = await import("../../doctor/index.ts");
-  const { parseRecipe, readRecipeFile } = await import("../../recipes/index.ts");
+  const { loadRecipe, parseRecipe, readRecipeFile } = await import("../../recipes/index.ts");
   const { createCpuBackend } = await import("../../runtime/index.ts");
   const stray = flags.find((word, i) => !word.startsWith("-") && (i === 0 || !flags[i - 1].startsWith("-")));
   if (config === undefined && stray !== undefined)
@@ -135,7 +135,11 @@ async function showRecipes({ config, method: asked, flags, trial }: DoctorArgume
   try {
     for (const method of methods) {
       if (asked === undefined) io.note(`as a recipe for ${method}${methods.length > 1 ? ` (the keys fit ${methods.join(" and ")})` : ""}`);
-      const recipe = await parseRecipe({ method, yaml, flags });
+      // Of a method of several stages nothing is opened: what its recipe names is looked for here.
+      const recipe =
+        method === "self-rewarding" || method === "spin"
+          ? await loadRecipe({ method, ...(config === undefined ? {} : { configPath: config }), flags })
+          : await parseRecipe({ method, yaml, flags });
       Object.assign(process.env, recipe.env);
       const check = await checkRecipe(recipe, {
         programSeconds,
