@@ -93,6 +93,7 @@ async function train(
   };
   let loader = createLoader(loaderOptions);
   let episodes = 0;
+  let sampledTokens = 0;
   const controllerFrom = (coefficient: number): ReturnType<typeof createFixedKLController> =>
     config.adap_kl_ctrl
       ? createAdaptiveKLController({ coefficient, target: config.kl_target, horizon: config.kl_horizon })
@@ -166,13 +167,14 @@ async function train(
         const klCoef = controller.coefficient;
         controller.update(metrics["objective/kl"], batchSize);
         const tokens = samples.reduce((sum, { completionIds }) => sum + completionIds.length, 0);
+        sampledTokens += tokens;
         const rewardMeans = rewards.rewards.length > 1 ? collected.rewardMeans : {};
         const lengths = tokens / samples.length;
         return {
           loss: metrics["loss/policy_avg"] + config.vf_coef * metrics["loss/value_avg"],
           gradNorm: 0,
           metrics: { ...metrics, ...rewardMeans, "completions/mean_length": lengths },
-          latest: { "objective/kl_coef": klCoef, lr: learningRate, episode: episodes },
+          latest: { "objective/kl_coef": klCoef, lr: learningRate, episode: episodes, num_tokens: sampledTokens },
           tokens,
         };
       },
@@ -182,6 +184,7 @@ async function train(
         steps: learner.steps,
         cursor: loader.cursor,
         episodes,
+        sampledTokens,
         klCoef: controller.coefficient,
         ...(normalizer === undefined ? {} : { scoreMoments: { ...normalizer.moments } }),
       }),
@@ -189,6 +192,8 @@ async function train(
         await learner.restore(state["steps"] as number, read);
         loader = createLoader({ ...loaderOptions, cursor: state["cursor"] as { epoch: number; position: number } });
         episodes = state["episodes"] as number;
+        // Checkpoints of earlier versions do not count them.
+        sampledTokens = (state["sampledTokens"] as number | undefined) ?? 0;
         controller = controllerFrom(state["klCoef"] as number);
         normalizer = normalizerFrom(state["scoreMoments"] as unknown as ScoreMoments | undefined);
       },

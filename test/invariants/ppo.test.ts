@@ -60,6 +60,7 @@ test("at the first update the ratio is 1 and KL is 0: sampler, scorer and traine
   expect(row["policy/approxkl_avg"]).toBeLessThan(1e-7);
   expect(row["policy/clipfrac_avg"]).toBe(0);
   expect(row["objective/scores"]).toBeGreaterThan(0);
+  expect(row["num_tokens"]).toBe(4 * row["completions/mean_length"]);
 });
 
 test("a constant reward leaves nothing to prefer: no advantage, no NaN", async () => {
