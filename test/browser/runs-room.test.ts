@@ -82,7 +82,7 @@ async function countNumbers(name: string): Promise<number> {
 
 test("an empty room says what to run first", async () => {
   await page.getByRole("heading", { name: "No runs yet" }).waitFor();
-  expect(await page.locator(".command code").allTextContents()).toEqual(["spar sft --config recipes/tiny/sft.yaml", "spar quickstart"]);
+  expect(await page.locator(".command code").allTextContents()).toEqual(["spar quickstart", "spar sft --config recipes/tiny/sft.yaml"]);
   expect(await listViolations(page)).toEqual([]);
 });
 

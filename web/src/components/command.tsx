@@ -11,9 +11,7 @@ export function Command({ text }: { text: string }) {
   };
   return (
     <div class="command">
-      <code tabIndex={0} role="group" aria-label="Command">
-        {text}
-      </code>
+      <code>{text}</code>
       <IconButton
         icon={isCopied ? "check" : "copy"}
         label={isCopied ? "Copied" : "Copy"}

@@ -40,7 +40,9 @@ export function DonePage({ session }: { session: LabelSession }) {
               <dd>{statistics.pairs.ties}</dd>
             </div>
           </dl>
-          {statistics.pairs.usable > 0 && (
+          {statistics.pairs.usable === 0 ? (
+            <p>Nothing to train on so far: only answers that more people prefer than not make a pair.</p>
+          ) : (
             <>
               <h2>What next</h2>
               <p>Train a reward model on the pairs, and the model by its scores:</p>

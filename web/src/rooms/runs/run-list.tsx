@@ -49,8 +49,8 @@ export function RunList() {
         <EmptyState
           icon="runs"
           title="No runs yet"
-          text={`A run shows up here as soon as it starts: every folder with a run.json below ${list.folders.join(", ")}. The first of these takes a few seconds, the second some minutes.`}
-          commands={["spar sft --config recipes/tiny/sft.yaml", "spar quickstart"]}
+          text={`A run shows up here as soon as it starts: every folder with a run.json below ${list.folders.join(", ")}. The first of these takes some minutes; the second, where spar's recipes are, a few seconds.`}
+          commands={["spar quickstart", "spar sft --config recipes/tiny/sft.yaml"]}
         />
       </div>
     );
