@@ -15,6 +15,8 @@ export interface ModelConfig {
   readonly kvHeads: number;
   readonly headDim: number;
   readonly maxPositions: number;
+  /** Positions are rows of a table, so there is none beyond the last; absent: they are computed. */
+  readonly hasPositionTable?: boolean;
   readonly tieWordEmbeddings: boolean;
   readonly raw: RawConfig;
 }

@@ -37,6 +37,7 @@ export const gpt2: Architecture<GPT2Config> = {
       kvHeads: heads,
       headDim: hiddenSize / heads,
       maxPositions: read.size("n_positions", 1024),
+      hasPositionTable: true,
       tieWordEmbeddings: read.flag("tie_word_embeddings", true),
       raw,
       inner: read.size("n_inner", 4 * hiddenSize),

@@ -26,7 +26,7 @@ import { scoreTokens, splitByLogits } from "./token-losses.ts";
 import { freeGradients, selectTrainables } from "./trainables.ts";
 import type { TrainingContext, TrainingOutcome } from "./training-context.ts";
 import { planSteps, runTrainingLoop } from "./training-loop.ts";
-import { findModel, openTraining, prepareOptions, type Training } from "./training-setup.ts";
+import { checkPositions, findModel, openTraining, prepareOptions, type Training } from "./training-setup.ts";
 
 export async function trainDPO(config: DPOConfig, context: TrainingContext): Promise<TrainingOutcome> {
   const training = await openTraining(config, context, { head: "lm" });
@@ -39,6 +39,7 @@ export async function trainDPO(config: DPOConfig, context: TrainingContext): Pro
         maxLength: config.max_length,
         overflow: "keep_start",
       });
+      checkPositions(model, rows.lengths);
       return { rows, table: createTable(rows.count) };
     };
     const pairs = await prepare(datasets.train);

@@ -22,7 +22,7 @@ import { blockRunner } from "./token-losses.ts";
 import { freeGradients, selectTrainables } from "./trainables.ts";
 import type { TrainingContext, TrainingOutcome } from "./training-context.ts";
 import { planSteps, runTrainingLoop } from "./training-loop.ts";
-import { openTraining, prepareOptions, type Training } from "./training-setup.ts";
+import { checkPositions, openTraining, prepareOptions, type Training } from "./training-setup.ts";
 
 export async function trainReward(config: RewardConfig, context: TrainingContext): Promise<TrainingOutcome> {
   const training = await openTraining(config, context, { head: "score" });
@@ -35,8 +35,11 @@ export async function trainReward(config: RewardConfig, context: TrainingContext
 
 async function train(config: RewardConfig, context: TrainingContext, training: Training): Promise<TrainingOutcome> {
   const { backend, model, datasets, resumePoint } = training;
-  const prepare = (dataset: typeof datasets.train, role?: "evaluation"): Promise<PreparedRows<TokenizedPair>> =>
-    preparePairs(dataset, { ...prepareOptions(context, training, role), maxLength: config.max_length });
+  const prepare = async (dataset: typeof datasets.train, role?: "evaluation"): Promise<PreparedRows<TokenizedPair>> => {
+    const pairs = await preparePairs(dataset, { ...prepareOptions(context, training, role), maxLength: config.max_length });
+    checkPositions(model, pairs.lengths);
+    return pairs;
+  };
   const rows = await prepare(datasets.train);
   const evaluation = datasets.evaluation === undefined ? undefined : await prepare(datasets.evaluation, "evaluation");
   const trainables = selectTrainables(model, backend, config.num_layers_unfrozen);

@@ -5,7 +5,7 @@ import { Random } from "../internal/rng.ts";
 import { trainLanguageModel } from "./language-modelling.ts";
 import type { SFTConfig } from "./sft-config.ts";
 import type { TrainingContext, TrainingOutcome } from "./training-context.ts";
-import { openTraining, prepareOptions, type Training } from "./training-setup.ts";
+import { checkPositions, openTraining, prepareOptions, type Training } from "./training-setup.ts";
 
 export async function trainSFT(config: SFTConfig, context: TrainingContext): Promise<TrainingOutcome> {
   const training = await openTraining(config, context, { head: "lm" });
@@ -37,10 +37,17 @@ async function prepare(
     ...(config.completion_only_loss === null ? {} : { completionOnlyLoss: config.completion_only_loss }),
     assistantOnlyLoss: config.assistant_only_loss,
   });
+  // Texts that run on (`wrapped`) take the positions of their row; in other rows each text begins anew, cut to max_length.
+  const longest = config.max_length ?? Infinity;
+  const runOn = packing && config.packing_strategy === "wrapped";
+  const cut = texts.lengths.map((length) => Math.min(length, longest));
+  if (!runOn) checkPositions(training.model, cut);
   if (!packing) return texts;
   if (config.max_length === null)
     throw new SparError("recipe/invalid", "packing: expected max_length, the length of the rows to fill; got null");
-  return packPreparedTexts(texts, { maxLength: config.max_length, strategy: config.packing_strategy });
+  const packed = await packPreparedTexts(texts, { maxLength: config.max_length, strategy: config.packing_strategy });
+  if (runOn) checkPositions(training.model, packed.lengths);
+  return packed;
 }
 
 /** The order decides what is packed together, and what a sequential run sees first. */

@@ -111,3 +111,19 @@ export function prepareOptions(context: TrainingContext, { tokenizer }: { tokeni
     onProgress: (progress) => tracker.progress(progress),
   };
 }
+
+/**
+ * Refuses rows that end beyond the table of positions that a model like GPT-2 has: the engine would stop in the middle of the run.
+ * `lengths`: positions that each row takes.
+ */
+export function checkPositions({ config }: LanguageModel, lengths: ArrayLike<number>): void {
+  const [all, most] = [Array.from(lengths), config.maxPositions];
+  const over = all.filter((length) => length > most);
+  if (config.hasPositionTable !== true || over.length === 0) return;
+  const longest = over.reduce((a, b) => Math.max(a, b));
+  throw new SparError(
+    "data/too-long",
+    `preparing data: ${over.length} of ${all.length} rows are longer than the model: up to ${longest} tokens, the model has ${most} positions`,
+    { hint: `set max_length to at most ${most}` },
+  );
+}

@@ -43,6 +43,24 @@ test.skipIf(!existsSync("/dev/full"))("standard output on a full disk is a user'
   expect(JSON.parse(readFileSync(place.path("words/run.json"), "utf8"))).toMatchObject({ status: "finished" });
 });
 
+test("rows longer than GPT-2's table of positions are told before training, whatever learns from them", async () => {
+  const long = "once upon a time ".repeat(60);
+  const texts = place.writeRows("long.jsonl", [{ text: long }, { text: "short" }]);
+  const pairs = place.writeRows("long-pairs.jsonl", [{ prompt: "a", chosen: long, rejected: "b" }]);
+  const over = { model_name_or_path: tinyModel.replace(/stories260K$/, "gpt2"), output_dir: place.path("long"), max_length: "2000" };
+  for (const [method, dataset_name, found] of [
+    ["sft", texts, "1 of 2 rows are"],
+    ["reward", pairs, "1 of 1 rows are"],
+    ["dpo", pairs, "1 of 1 rows are"],
+  ] as const) {
+    const { code, stderr } = await runSpar([method, ...keys({ ...over, dataset_name })]);
+    expect(stderr).toMatch(
+      new RegExp(`error: preparing data: ${found} longer than the model: up to \\d+ tokens, the model has 128 positions`),
+    );
+    expect(code).toBe(1);
+  }
+});
+
 test("every error of a recipe at once, with its line", async () => {
   const recipe = place.path("wrong.yaml");
   writeFileSync(
