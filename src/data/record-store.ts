@@ -11,7 +11,10 @@ export interface RecordStore<T> {
   discard(): Promise<void>;
 }
 
-export const DEFAULT_STORE_LIMIT = 1 << 30;
+export const DEFAULT_STORE_LIMIT = 512 * 1024 * 1024;
+
+/** Records lie side by side in pages of so many words: a buffer of its own would take a short one several times its size. */
+const PAGE = 1 << 16;
 
 /** Keeps packed records in memory up to `limit` bytes, then all of them in a temporary file. */
 export function createRecordStore<T>(
@@ -21,6 +24,8 @@ export function createRecordStore<T>(
 ): RecordStore<T> {
   const limit = options.limit ?? DEFAULT_STORE_LIMIT;
   let held: Int32Array[] = [];
+  let page = new Int32Array(0);
+  let used = 0;
   let bytes = 0;
   let spill: Spill | undefined;
   const unpackBytes = (buffer: Buffer): T => {
@@ -32,12 +37,18 @@ export function createRecordStore<T>(
     async add(record) {
       const words = codec.pack(record);
       if (!spill) {
-        held.push(words);
+        if (used + words.length > page.length) {
+          page = new Int32Array(Math.max(PAGE, words.length));
+          used = 0;
+        }
+        page.set(words, used);
+        held.push(page.subarray(used, (used += words.length)));
         bytes += words.byteLength + 96;
         if (bytes <= limit) return;
         spill = await createSpill(options.tempDir);
         for (let i = 0; i < held.length; i++) await spill.add(toBytes(held[i]!), i + 1);
         held = [];
+        page = new Int32Array(0);
         return;
       }
       await spill.add(toBytes(words), 0);
