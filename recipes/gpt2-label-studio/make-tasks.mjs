@@ -2,7 +2,12 @@
 // node recipes/gpt2-label-studio/make-tasks.mjs runs/answers.jsonl > runs/tasks.json
 import { readFileSync } from "node:fs";
 
-const rows = readFileSync(process.argv[2], "utf8").trim().split("\n").map((line) => JSON.parse(line));
+const [file] = process.argv.slice(2);
+if (file === undefined) {
+  console.error("usage: node recipes/gpt2-label-studio/make-tasks.mjs ANSWERS.jsonl > TASKS.json");
+  process.exit(2);
+}
+const rows = readFileSync(file, "utf8").trim().split("\n").map((line) => JSON.parse(line));
 const tasks = [];
 for (let i = 0; i + 1 < rows.length; i += 2) {
   const [first, second] = [rows[i], rows[i + 1]];

@@ -26,8 +26,8 @@ export interface LanguageModelling {
   readonly evaluation: PreparedRows<PackedText> | undefined;
   readonly resumePoint: { path: string; step: number } | undefined;
   save(folder: string): Promise<void>;
-  /** More evaluation metrics, from the sum of −log π over all evaluation tokens. */
-  describe?: (total: { loss: number; count: number }) => { [name: string]: number };
+  /** More evaluation metrics, from the sum of −log π over the `count` scored ones of all evaluation `tokens`: a row's first is not scored. */
+  describe?: (total: { loss: number; count: number; tokens: number }) => { [name: string]: number };
 }
 
 export async function trainLanguageModel(
@@ -154,9 +154,9 @@ async function evaluate(
   describe: LanguageModelling["describe"],
 ): Promise<{ [name: string]: number }> {
   const size = config.per_device_eval_batch_size;
-  const totals = new Map<string, { loss: number; correct: number; count: number }>();
+  const totals = new Map<string, { loss: number; correct: number; count: number; tokens: number }>();
   for (const task of rows.tasks) {
-    const total = { loss: 0, correct: 0, count: 0 };
+    const total = { loss: 0, correct: 0, count: 0, tokens: 0 };
     const indices = Array.from({ length: rows.count }, (_, i) => i).filter((i) => rows.task(i) === task);
     for (let from = 0; from < indices.length; from += size) {
       const texts = await Promise.all(indices.slice(from, from + size).map((index) => rows.read(index)));
@@ -168,11 +168,12 @@ async function evaluate(
       total.loss += results["loss"][0];
       total.correct += results["accuracy"][0];
       total.count += batch.count;
+      total.tokens += texts.reduce((sum, { inputIds }) => sum + inputIds.length, 0);
     }
     if (total.count > 0) totals.set(task, total);
   }
-  const sum = (key: "loss" | "correct" | "count"): number => [...totals.values()].reduce((s, total) => s + total[key], 0);
-  const whole = { loss: sum("loss"), count: sum("count") };
+  const sum = (key: "loss" | "correct" | "count" | "tokens"): number => [...totals.values()].reduce((s, total) => s + total[key], 0);
+  const whole = { loss: sum("loss"), count: sum("count"), tokens: sum("tokens") };
   const loss = whole.loss / whole.count;
   const metrics: { [name: string]: number } = {
     eval_loss: loss,

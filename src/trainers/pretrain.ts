@@ -58,8 +58,9 @@ export async function pretrain(config: PretrainConfig, context: TrainingContext)
         ...(yardstick === undefined
           ? {}
           : {
-              describe: ({ loss }) => ({
-                eval_bits_per_byte: loss / Math.LN2 / yardstick.bytes,
+              describe: ({ loss, count, tokens }) => ({
+                // The trigram model scores every byte: tokens that are not scored are taken for average ones.
+                eval_bits_per_byte: ((loss / Math.LN2) * tokens) / count / yardstick.bytes,
                 eval_trigram_bits_per_byte: yardstick.trigramBits,
               }),
             }),

@@ -92,12 +92,14 @@ export function watchProblems(page: Page, levels: readonly string[] = ["error"])
 
 /** What axe finds wrong, as lines; empty: nothing. Once what moves has come to rest: half faded in, every text is too pale. */
 export async function listViolations(page: Page): Promise<string[]> {
-  await page.evaluate(async () => {
-    const passing = document
-      .getAnimations()
-      .filter(({ playState, effect }) => playState === "running" && effect?.getComputedTiming().endTime !== Infinity);
-    await Promise.allSettled(passing.map(({ finished }) => finished));
-  });
+  await page.evaluate(`
+    Promise.allSettled(
+      document
+        .getAnimations()
+        .filter(({ playState, effect }) => playState === "running" && effect?.getComputedTiming().endTime !== Infinity)
+        .map(({ finished }) => finished),
+    ).then(() => undefined)
+  `);
   const { violations } = await new AxeBuilder({ page }).analyze();
   return violations.flatMap(({ id, help, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id}: ${help} at ${target.join(" ")} (${failureSummary})`),

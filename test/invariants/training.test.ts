@@ -135,6 +135,9 @@ describe.each(["sft", "reward", "dpo"] as const)("%s", (method) => {
     expect(changed.filter((name) => !isTop(name))).toEqual([]);
     expect(changed.length).toBe([...before.keys()].filter(isTop).length);
     expect(changed.length).toBeGreaterThan(10);
+    await expect(train(method, { num_layers_unfrozen: 6, max_steps: 1 })).rejects.toThrow(
+      "the model has 5 layers, and 6 are to be trained",
+    );
   });
 
   test("stopped at any step and gone on is the run that was not interrupted", async () => {
