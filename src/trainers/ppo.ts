@@ -122,6 +122,16 @@ async function train(
     tracker.event({ code: "rewards/unscored", level: "warning", message, step, unscored });
   };
 
+  let isCutReported = false;
+  const reportCut = (step: number, rows: readonly TokenizedPrompt[]): void => {
+    const { maxPositions } = policy.config;
+    const cut = rows.filter(({ promptIds }) => promptIds.length + config.response_length > maxPositions).length;
+    if (isCutReported || cut === 0) return;
+    isCutReported = true;
+    const message = `${cut} of the ${rows.length} prompts of step ${step} leave less than response_length ${config.response_length} of the model's ${maxPositions} positions: their completions end earlier`;
+    tracker.event({ code: "rollout/completions-cut", level: "warning", message, step, cut });
+  };
+
   return runTrainingLoop(
     config,
     context,
@@ -132,6 +142,7 @@ async function train(
       async step(update, learningRate) {
         const { indices } = loader.next();
         const rows = await Promise.all(indices.map((index) => prompts.read(index)));
+        reportCut(update, rows);
         const collected = await collect(config, { rows, generator, scorer, rewards, tokenizer, firstEpisode: episodes });
         reportUnscored(update, collected.scores);
         const scaled = clipScores(normalizer?.normalize(collected.scores) ?? collected.scores, config.score_clip);

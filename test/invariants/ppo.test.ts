@@ -91,6 +91,13 @@ test("a reward that says nothing is told, and leaves no number that is none", as
   ]);
 });
 
+test("completions that the model's positions cut short are told, once", async () => {
+  const run = await train({ response_length: 510, per_device_train_batch_size: 1, max_steps: 2 });
+  expect(run.events.filter(({ code }) => code === "rollout/completions-cut")).toMatchObject([
+    { level: "warning", step: 1, message: expect.stringContaining("1 of the 1 prompts of step 1 leave less than response_length 510") },
+  ]);
+});
+
 test("a step that ends in no number names its rows, and the weight or gradient that is none", async () => {
   await expect(train({ learning_rate: 1e30, num_ppo_epochs: 2, weight_decay: 1 })).rejects.toMatchObject({
     code: "training/non-finite",

@@ -11,6 +11,10 @@ const explanations: { readonly [code: string]: Explanation } = {
     meaning: "The reference's log-probs could not be written to the cache; they are computed again next time.",
     advice: "Free some space or make the cache folder writable. The run itself is not affected.",
   },
+  "rollout/completions-cut": {
+    meaning: "Prompt and completion together do not fit the model's positions, so that these completions are shorter than response_length.",
+    advice: "Lower response_length, or set max_prompt_length so that long prompts are left out.",
+  },
   "rewards/unscored": {
     meaning: "No reward gave a score to these completions, so nothing is learnt from them.",
     advice:
