@@ -161,6 +161,34 @@ test("an edited answer becomes the chosen one", async () => {
   ]);
 });
 
+test("of two edited answers both texts stay in the dialog, and it says that only the one shown is stored", async () => {
+  server = await startLabelServer(makePairs(2));
+  const page = await server.open(browser, "Ada");
+  const editor = page.locator(".label-editor");
+  const note = page.locator(".label-edit-others");
+  const turnTo = (name: string): Promise<void> => page.getByRole("button", { name: `Answer ${name}`, exact: true }).click();
+  await page.keyboard.press("e");
+  await editor.fill("A, but better.");
+  expect(await note.innerText()).toBe("");
+  await turnTo("B");
+  await note.getByText("Only the answer shown, B, is stored as the improved one; your text of A is not.").waitFor();
+  await editor.fill("B, but better.");
+  expect(await listViolations(page)).toEqual([]);
+  await turnTo("A");
+  expect(await editor.inputValue()).toBe("A, but better.");
+  await note.getByText("Only the answer shown, A, is stored as the improved one; your text of B is not.").waitFor();
+  await page.getByRole("button", { name: "Keep, and choose myself" }).click();
+  // What was kept is told of when the other answer is edited later.
+  await page.getByRole("button", { name: "Edit answer B" }).click();
+  expect(await page.getByLabel("Better text for answer B").inputValue()).not.toBe("B, but better.");
+  await note.getByText("your text of A is not").waitFor();
+  await editor.fill("B at last.");
+  await page.keyboard.press("Control+Enter");
+  await waitUntilSaved(page);
+  const [row] = server.readLabels();
+  expect([shownChoice(row), row.edit]).toEqual(["right", { candidate: row.order[1], text: "B at last." }]);
+});
+
 test("texts of models do not run, as text, as differences and as Markdown", async () => {
   const hostile =
     '<img src=x onerror="window.hacked=1"><script>window.hacked=2</script><svg onload="window.hacked=3"></svg>[link](javascript:window.hacked=4)<iframe srcdoc="<script>parent.hacked=5</script>"></iframe><style>*{display:none}</style>';

@@ -7,6 +7,7 @@ import { Modal } from "./modal.tsx";
 export interface EditDialogProps {
   readonly answers: readonly string[];
   readonly edit: Draft["edit"];
+  /** The answer that is shown at first. */
   readonly first: number;
   /** Pairs: the edit can be the choice at once. */
   readonly canSubmit: boolean;
@@ -17,10 +18,11 @@ export interface EditDialogProps {
 }
 
 export function EditDialog({ answers, edit, first, canSubmit, onKeep, onSubmit, onClose }: EditDialogProps) {
-  const [answer, setAnswer] = useState(edit?.answer ?? first);
+  const [answer, setAnswer] = useState(first);
   const [texts, setTexts] = useState(answers.map((text, at) => (edit?.answer === at ? edit.text : text)));
   const text = texts[answer];
   const isSame = text.trim() === "" || text === answers[answer];
+  const others = answers.flatMap((before, at) => (at !== answer && texts[at] !== before ? [answerName(at)] : []));
   const made = isSame ? null : { answer, text };
   const finish = (): void => {
     if (made === null) return;
@@ -54,7 +56,13 @@ export function EditDialog({ answers, edit, first, canSubmit, onKeep, onSubmit, 
         autoFocus
         onInput={(event) => setTexts(texts.map((old, at) => (at === answer ? event.currentTarget.value : old)))}
       />
-      <p class="label-note">Your text becomes the chosen answer, and {answerName(answer)} as it was the rejected one.</p>
+      <p class="label-note">
+        Your text becomes the chosen answer, and {answerName(answer)} as it was the rejected one.
+        <span class="label-edit-others" role="status">
+          {others.length > 0 &&
+            `Only the answer shown, ${answerName(answer)}, is stored as the improved one; your text of ${others.join(" and ")} is not.`}
+        </span>
+      </p>
       <div class="label-buttons">
         {canSubmit && (
           <button type="button" class="button button-primary" disabled={isSame} onClick={finish}>
@@ -65,7 +73,7 @@ export function EditDialog({ answers, edit, first, canSubmit, onKeep, onSubmit, 
           {canSubmit ? "Keep, and choose myself" : "Keep the edit"}
           {!canSubmit && <KeyCap keys="Ctrl Enter" />}
         </button>
-        {edit !== null && (
+        {edit?.answer === answer && (
           <button type="button" class="button button-small" onClick={() => onKeep(null)}>
             Remove my edit
           </button>

@@ -96,7 +96,7 @@ export function LabelingView({ session, outbox, screen, onGuidelines, onLeave }:
       case "keys":
         return setDialog(action.kind);
       case "edit":
-        return openEdit(Math.max(0, focusedPane()));
+        return openEdit(focusedPane() < 0 ? (draft.edit?.answer ?? 0) : focusedPane());
       case "undo":
         return session.undo();
       case "comment":
