@@ -17,16 +17,23 @@ interface JoinedRow {
   readonly cells: (SampleText | null)[];
 }
 
-/** Where a prompt is there several times, the first goes with the other columns' first, and so on. */
+/** One a text: equal ones of several columns stand in one row. Where a prompt comes several times, the first goes with the first. */
+export function listRowKeys(texts: readonly Pick<SampleText, "prompt">[]): string[] {
+  const seen = new Map<string, number>();
+  return texts.map((text) => {
+    const prompt = JSON.stringify(text.prompt);
+    const occurrence = seen.get(prompt) ?? 0;
+    seen.set(prompt, occurrence + 1);
+    return `${occurrence} ${prompt}`;
+  });
+}
+
 export function joinColumns(columns: readonly { readonly texts: readonly SampleText[] }[]): JoinedRow[] {
   const rows = new Map<string, JoinedRow>();
   for (const [i, { texts }] of columns.entries()) {
-    const seen = new Map<string, number>();
-    for (const text of texts) {
-      const prompt = JSON.stringify(text.prompt);
-      const occurrence = seen.get(prompt) ?? 0;
-      seen.set(prompt, occurrence + 1);
-      const key = `${occurrence} ${prompt}`;
+    const keys = listRowKeys(texts);
+    for (const [at, text] of texts.entries()) {
+      const key = keys[at];
       const row = rows.get(key) ?? { key, prompt: text.prompt, cells: columns.map(() => null) };
       rows.set(key, row);
       row.cells[i] = text;

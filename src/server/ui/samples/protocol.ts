@@ -19,6 +19,8 @@ export interface Source {
   readonly name: string;
   readonly kind: SourceKind;
   readonly columns: readonly SourceColumn[];
+  /** Ids of the one or two columns that are shown before anybody has chosen: two only where they share prompts. */
+  readonly first: readonly string[];
   /** ISO 8601. */
   readonly modified: string;
 }

@@ -113,6 +113,7 @@ describe("sources", () => {
       ["reward", "length", "score"],
     ]);
     expect(all.find(({ name }) => name === "runs/eval")?.columns[1].scores).toEqual(["reward", "preferred"]);
+    for (const { columns, first } of all) expect(first).toEqual(columns.map(({ id }) => id));
   });
 
   test("a file that has grown is read anew", async () => {

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { open, readdir, readFile, stat } from "node:fs/promises";
 import { basename, dirname, extname, join, relative, sep } from "node:path";
 import { parseRows, readEvaluationColumns, readFileColumns, readRunColumns, type SampleColumn } from "./columns.ts";
+import { pickFirstColumns } from "./first-columns.ts";
 import type { Source, SourceColumn, SourceKind } from "./protocol.ts";
 import type { Workspace } from "../workspace.ts";
 
@@ -117,10 +118,9 @@ async function readSource(root: string, path: string, given: SourceKind, modifie
     .split(sep)
     .join("/");
   const name = below.startsWith("..") ? basename(given === "run" ? dirname(path) : path) : below === "" ? basename(path) : below;
-  return {
-    source: { id, name, kind, columns: columns.map((column) => describeColumn(id, column)), modified: modified.toISOString() },
-    columns,
-  };
+  const described = columns.map((column) => describeColumn(id, column));
+  const first = pickFirstColumns(columns).map((column) => described[columns.indexOf(column)].id);
+  return { source: { id, name, kind, columns: described, first, modified: modified.toISOString() }, columns };
 }
 
 export function describeColumn(source: string, { key, name, texts }: SampleColumn): SourceColumn {

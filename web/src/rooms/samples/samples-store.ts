@@ -51,11 +51,10 @@ export async function loadSources(): Promise<void> {
   });
 }
 
-/** Before and after of the newest quickstart, or the ends of the newest source with something to compare. */
+/** Before and after of the newest quickstart, or what the newest source of several columns has to compare. */
 function pickFirst(found: readonly Source[]): string[] {
   const source = found.find(({ kind }) => kind === "quickstart") ?? found.find((one) => one.columns.length > 1) ?? found[0];
-  const ids = source?.columns.map(({ id }) => id) ?? [];
-  return ids.length > 2 ? [ids[0], ids[ids.length - 1]] : ids;
+  return [...(source?.first ?? [])];
 }
 
 export function chooseColumns(ids: readonly string[]): void {
