@@ -16,7 +16,7 @@ import { median, readArguments, report, timeSteps } from "./measure.mjs";
 
 const args = readArguments({ steps: 500, warmup: 50, batch: 4, length: 32 });
 const million = await measure({ vocab_size: 2048, hidden_size: 128, intermediate_size: 352 }, args.batch, args.length);
-const empty = await measure({ vocab_size: 8, hidden_size: 32, intermediate_size: 8 }, 1, 8);
+const empty = await measure({ vocab_size: 2, hidden_size: 8, intermediate_size: 1 }, 1, 2);
 report("overhead", million.seconds, {
   tokens: args.batch * args.length,
   overhead_ms: median(empty.seconds) * 1000,
