@@ -22,7 +22,7 @@ export function countTimes(strategy: "no" | "steps" | "epoch", every: number, st
   return Math.floor(steps / Math.max(1, every < 1 ? every * steps : every));
 }
 
-/** Measured: a file of the model's size (256 MB at most) is written and synced to the disk, as a checkpoint is. */
+/** Measured: a file of the model's size (256 MB at most) is written to the temporary folder's disk and synced, as a checkpoint is. */
 export async function forecastSaving(config: SavingConfig, sizes: ModelSizes, steps: number, epochs: number): Promise<number> {
   const modelBytes = 4 * sizes.weights;
   const due = countTimes(config.save_strategy, config.save_steps, steps, epochs);

@@ -1,4 +1,4 @@
-import { isStudioTask, readStudioData, readStudioTask } from "../label-studio/studio-task.ts";
+import { isContinued, isStudioTask, readStudioData, readStudioTask } from "../label-studio/studio-task.ts";
 import { listPreferences } from "../labels/preferences.ts";
 import { isRow, type Row } from "../row.ts";
 import type { Content, Message } from "./example.ts";
@@ -23,11 +23,6 @@ export function makeTaskPrompt(row: Row, chat: boolean): Content {
   if (chat && Array.isArray(conversation)) return conversation as Message[];
   if (chat) return [{ role: "user", content: prompt }];
   return isContinued(row) || /\s$/.test(prompt) ? prompt : `${prompt}\n`;
-}
-
-/** Whether the task's answers go on where its prompt ends. */
-export function isContinued(row: Row): boolean {
-  return isRow(row["meta"]) && row["meta"]["continues"] === true;
 }
 
 /**

@@ -1,8 +1,9 @@
+import { isContinued } from "../label-studio/studio-task.ts";
 import { isRow, type Row } from "../row.ts";
 import { makeAlpacaCompletion, makeAlpacaPrompt } from "./alpaca.ts";
 import type { Content, ExampleFor, Message, Purpose, TextExample } from "./example.ts";
 import { isHumanAssistantDialogue, splitDialogue, splitSharedPrompt } from "./implicit-prompt.ts";
-import { isContinued, isLabelStudioTask, makeTaskAnswers, makeTaskPrompt } from "./label-studio.ts";
+import { isLabelStudioTask, makeTaskAnswers, makeTaskPrompt } from "./label-studio.ts";
 import {
   readBoolean,
   readContent,

@@ -7,7 +7,7 @@ import { makeLabelPairs } from "../labels/label-pairs.ts";
 import { loadFile } from "../load-file.ts";
 import { isRow, listColumns, type Row } from "../row.ts";
 import { groupStudioMinRows, isStudioMinRow } from "./studio-min.ts";
-import { findAnswerColumns, isStudioTask, readStudioTask } from "./studio-task.ts";
+import { findAnswerColumns, isContinued, isStudioTask, readStudioTask } from "./studio-task.ts";
 
 /**
  * JSON_MIN and CSV have a row an annotation, which are put together by task; rankings and ratings make several pairs a task. Any
@@ -78,11 +78,10 @@ async function collectTasks(rows: IndexedRows): Promise<{ tasks: Row[]; lines: n
 /** Each preference of a ranking or of ratings as a task on which somebody chose. */
 function expandTask(row: Row): Row[] {
   const { labels } = readStudioTask(row);
-  const continues = isRow(row["meta"]) && row["meta"]["continues"] === true;
   return makeLabelPairs(labels).map(({ task, prompt, chosen, rejected }) => ({
     id: row["id"],
     data: { prompt: typeof prompt === "string" ? prompt : "", answer1: textOf(chosen), answer2: textOf(rejected) },
-    meta: { pair_id: task, ...(typeof prompt === "string" ? {} : { prompt }), ...(continues ? { continues } : {}) },
+    meta: { pair_id: task, ...(typeof prompt === "string" ? {} : { prompt }), ...(isContinued(row) ? { continues: true } : {}) },
     annotations: [{ was_cancelled: false, result: [{ type: "pairwise", value: { selected: "left" } }] }],
   }));
 }

@@ -235,3 +235,8 @@ function isConversation(value: unknown): value is Message[] {
 }
 
 const compareTexts = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
+/** Whether the task's answers go on where its prompt ends. */
+export function isContinued(row: Row): boolean {
+  return isRow(row["meta"]) && row["meta"]["continues"] === true;
+}
