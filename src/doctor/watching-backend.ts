@@ -37,10 +37,10 @@ export function watchBackend(backend: Backend, beforeTaking: (bytes: number) => 
     get peakBytes() {
       return peak;
     },
-    allocate(type) {
+    allocate(type, options) {
       const bytes = byteLengthOf(type);
       beforeTaking(live + bytes + largestGraph);
-      const buffer = backend.allocate(type);
+      const buffer = backend.allocate(type, options);
       live += bytes;
       peak = Math.max(peak, live);
       const free = buffer.free.bind(buffer);
@@ -78,7 +78,6 @@ export function watchBackend(backend: Backend, beforeTaking: (bytes: number) => 
         release: () => executable.release(),
       };
     },
-    trim: () => backend.trim(),
     close: () => backend.close(),
   };
 }

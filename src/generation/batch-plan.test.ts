@@ -1,3 +1,4 @@
+import { tokensPerPass } from "../runtime/index.ts";
 import { describe, expect, test } from "vitest";
 import { bucketBatch, bucketCapacity, groupPrompts, isTimeToAdmit, shrinkBatch } from "./batch-plan.ts";
 
@@ -36,7 +37,7 @@ describe("groupPrompts", () => {
     for (const { members, rows, time } of groups) {
       expect(rows).toBeGreaterThanOrEqual(members.length);
       for (const member of members) expect(lengths[member]).toBeLessThanOrEqual(time);
-      expect(members.length === 1 || rows * time <= 4096).toBe(true);
+      expect(members.length === 1 || rows * time <= tokensPerPass).toBe(true);
     }
   });
 

@@ -1,5 +1,5 @@
 /** Which shapes are computed. Pure functions of the requests, so that the same requests always give the same bits. */
-import { bucketLength, bucketRows } from "../runtime/index.ts";
+import { bucketLength, bucketRows, tokensPerPass } from "../runtime/index.ts";
 
 /** Rows decoded at the same time. */
 export const batchSizes: readonly number[] = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256];
@@ -40,9 +40,6 @@ export interface PrefillGroup {
   readonly time: number;
 }
 
-/** Tokens of one prefill, padding included. */
-const maxTokens = 4096;
-
 /** Prompts of similar length together, padded to a few shapes. */
 export function groupPrompts(lengths: readonly number[], maxPositions: number): PrefillGroup[] {
   const order = lengths.map((_, index) => index).sort((a, b) => lengths[a] - lengths[b] || a - b);
@@ -58,7 +55,7 @@ export function groupPrompts(lengths: readonly number[], maxPositions: number): 
     const time = timeOf(wider);
     // A row twice as long as the shortest would be mostly padding to the others.
     const mixed = members.length > 0 && time > 2 * bucketLength(lengths[members[0]], maxPositions);
-    if (members.length > 0 && (mixed || bucketRows(wider.length) * time > maxTokens)) close();
+    if (members.length > 0 && (mixed || bucketRows(wider.length) * time > tokensPerPass)) close();
     members.push(index);
   }
   close();

@@ -1,5 +1,5 @@
 /** From logits to what losses need: log-probs of given tokens, and how sure and how right the model was. */
-import { cast, equal, exp, gatherElements, matmul, max, mul, neg, reshape, sum, tokenLogprobs, type Tensor } from "../tensor/index.ts";
+import { cast, equal, exp, gatherElements, max, mul, neg, reshape, sum, tokenLogprobs, type Tensor } from "../tensor/index.ts";
 
 /**
  * Log-probs of `labels` int32 [M] under `logits` [M, V] ÷ temperature: `logprobs` [M], `logSoftmax` [M, V].
@@ -13,10 +13,7 @@ export function temperedLogprobs(logits: Tensor, labels: Tensor, temperature = 1
 
 /** Σ wₘ·Hₘ, H = −Σᵥ p·log p in nats, of log-softmax [M, V] and weights [M]. */
 export function weightedEntropy(logSoftmax: Tensor, weights: Tensor): Tensor {
-  const [M, V] = logSoftmax.shape;
-  // A product of a row and a column each, so that p·log p is never written down.
-  const rows = matmul(reshape(exp(logSoftmax), [M, 1, V]), reshape(logSoftmax, [M, V, 1]));
-  return neg(sum(mul(weights, reshape(rows, [M]))));
+  return neg(sum(mul(weights, sum(mul(exp(logSoftmax), logSoftmax), [1]))));
 }
 
 /** Σ wₘ·[the likeliest token is label m], of log-softmax [M, V], labels int32 [M] and weights [M]. */

@@ -1,70 +1,16 @@
 /** Table 4 of 4: graph → ONNX, one row a primitive. Traps of single kernels are noted at their row. */
-import {
-  isNode,
-  sameShape,
-  sizeOf,
-  type Graph,
-  type Node,
-  type PrimitiveName,
-  type Shape,
-  type Tensor,
-  type TensorData,
-} from "../tensor/index.ts";
-import type { AttributeValue, OnnxInitializer, OnnxModel, OnnxNode } from "./model.ts";
+import { isNode, sizeOf, type Graph, type PrimitiveName, type Tensor } from "../tensor/index.ts";
+import type { AttributeValue, OnnxModel } from "./model.ts";
+import { int, microsoft, NodeWriter, type Row } from "./node-writer.ts";
+import { linear, matmul } from "./products.ts";
 
 export interface LowerOptions {
   /** Inputs that are given to the session as initializers. */
   readonly constants?: ReadonlySet<string>;
 }
 
-type Attributes = { readonly [name: string]: AttributeValue };
-type Row<P extends PrimitiveName> = (node: Node<P>, inputs: readonly string[], outputs: readonly string[], to: Emitter) => void;
-
-const microsoft = "com.microsoft";
-const int = (value: number | boolean): AttributeValue => ({ int: Number(value) });
-
-/** Collects the nodes and initializers of a model; names of values that no tensor has are made here. */
-class Emitter {
-  readonly nodes: OnnxNode[] = [];
-  readonly initializers = new Map<string, OnnxInitializer>();
-  readonly used: ReadonlySet<Tensor>;
-  #next = 0;
-
-  constructor(used: ReadonlySet<Tensor>) {
-    this.used = used;
-  }
-
-  /** A node with one new output, whose name is returned. */
-  value(op: string, inputs: readonly string[], attributes: Attributes = {}, domain = ""): string {
-    const name = this.name();
-    this.node(op, inputs, [name], attributes, domain);
-    return name;
-  }
-
-  /** A fresh name. */
-  name(): string {
-    return `~${this.#next++}`;
-  }
-
-  node(op: string, inputs: readonly string[], outputs: readonly string[], attributes: Attributes = {}, domain = ""): void {
-    this.nodes.push({ op, domain, inputs, outputs, attributes });
-  }
-
-  /** A small int64 list: shapes, axes and the like are inputs in ONNX. Equal lists share one initializer. */
-  integers(values: readonly number[], shape: Shape = [values.length]): string {
-    const name = `int64[${shape.join(",")}]:${values.join(",")}`;
-    this.initializers.set(name, { name, dtype: "int64", shape, data: BigInt64Array.from(values, BigInt) });
-    return name;
-  }
-
-  constant(name: string, dtype: OnnxInitializer["dtype"], shape: Shape, data: TensorData | undefined): string {
-    this.initializers.set(name, { name, dtype, shape, data });
-    return name;
-  }
-}
-
 const direct =
-  (op: string, domain = "", attributes: Attributes = {}): Row<PrimitiveName> =>
+  (op: string, domain = "", attributes: { readonly [name: string]: AttributeValue } = {}): Row<PrimitiveName> =>
   (_node, inputs, outputs, to) =>
     to.node(op, inputs, outputs, attributes, domain);
 
@@ -74,61 +20,9 @@ const reduction =
     to.node(op, [x, to.integers(axes)], outputs, { keepdims: int(keepDims) });
 
 /** int64 results are kept as int32: the only integer type of the tensor language. */
-const toInt32 = (to: Emitter, wide: string, output: string): void => to.node("Cast", [wide], [output], { to: int(onnxTypes.int32) });
+const toInt32 = (to: NodeWriter, wide: string, output: string): void => to.node("Cast", [wide], [output], { to: int(onnxTypes.int32) });
 
 export const onnxTypes = { float32: 1, uint8: 2, int32: 6, int64: 7, bool: 9 } as const;
-
-/**
- * The CPU kernel runs over all rows for each panel of 128 columns and 128 summands. While that part of x and of the result
- * stays in a core's cache (512 rows: half a megabyte) it runs at its full rate, with thousands of rows at three quarters.
- */
-const linear: Row<"linear"> = ({ params, inputs: [x, w, c], outputs: [y] }, [rows, weight, bias], [output], to) => {
-  const product = (part: string, added: string | undefined, name: string): void =>
-    to.node("Gemm", added === undefined ? [part, weight] : [part, weight, added], [name], { transB: int(params.transW) });
-  const blocks = Math.round(x.shape[0] / rowsInCache);
-  if (blocks < 2 || sizeOf(w.shape) < 512 * 512) return product(rows, bias, output);
-  const sizes = Array.from(
-    { length: blocks },
-    (_, i) => Math.floor(((i + 1) * x.shape[0]) / blocks) - Math.floor((i * x.shape[0]) / blocks),
-  );
-  const split = (name: string): string[] => {
-    const parts = sizes.map(() => to.name());
-    to.node("Split", [name, to.integers(sizes)], parts, { axis: int(0) });
-    return parts;
-  };
-  const added = bias === undefined || !sameShape(c.shape, y.shape) ? sizes.map(() => bias) : split(bias);
-  const results = split(rows).map((part, i) => {
-    const name = to.name();
-    product(part, added[i], name);
-    return name;
-  });
-  to.node("Concat", results, [output], { axis: int(0) });
-};
-
-const rowsInCache = 512;
-
-/**
- * aᵀ·b of two matrices, as weights' gradients are. The kernel transposes a anew for every panel of columns, so it is done
- * once beforehand; and a result with far more rows than columns (a vocabulary) is computed lying on its side, for the reason
- * given at `linear`.
- */
-function weightGradient(
-  { params: { alpha }, inputs: [a, b] }: Node<"matmul">,
-  [first, second]: readonly string[],
-  output: string,
-  to: Emitter,
-): void {
-  const flip = (name: string): string => to.value("Transpose", [name], { perm: [1, 0] });
-  const onSide = a.shape[1] > 2048 && a.shape[1] >= 4 * b.shape[1];
-  const product = onSide ? to.name() : output;
-  const factors = onSide ? [flip(second), first] : [flip(first), second];
-  if (alpha === 1) to.node("MatMul", factors, [product]);
-  else to.node("Gemm", factors, [product], { alpha });
-  if (onSide) to.node("Transpose", [product], [output], { perm: [1, 0] });
-}
-
-/** Below this many multiplications another node costs more than it saves. */
-const worthTransposing = 1 << 24;
 
 const table: { [P in PrimitiveName]: Row<P> } = {
   input: () => undefined,
@@ -179,18 +73,7 @@ const table: { [P in PrimitiveName]: Row<P> } = {
     toInt32(to, wide, indices);
   },
 
-  matmul: (node, inputs, outputs, to) => {
-    const {
-      params: { transA, transB, alpha },
-      inputs: [a, b],
-    } = node;
-    if (a.shape.length === 2 && transA && !transB && sizeOf(a.shape) * b.shape[1] >= worthTransposing)
-      weightGradient(node, inputs, outputs[0], to);
-    else if (!transA && !transB && alpha === 1) to.node("MatMul", inputs, outputs);
-    else if (a.shape.length === 2 && b.shape.length === 2)
-      to.node("Gemm", inputs, outputs, { transA: int(transA), transB: int(transB), alpha });
-    else to.node("FusedMatMul", inputs, outputs, { transA: int(transA), transB: int(transB), alpha }, microsoft);
-  },
+  matmul,
   linear,
 
   gather: direct("Gather"),
@@ -253,7 +136,7 @@ const table: { [P in PrimitiveName]: Row<P> } = {
 export function lower(graph: Graph, { constants = new Set() }: LowerOptions = {}): OnnxModel {
   const used = new Set<Tensor>(graph.outputs.values());
   for (const node of graph.nodes) for (const x of node.inputs) used.add(x);
-  const to = new Emitter(used);
+  const to = new NodeWriter(used, constants);
   const names = new Map<Tensor, string>();
   for (const [name, tensor] of graph.inputs) {
     names.set(tensor, name);

@@ -7,8 +7,15 @@ import type { Graph, TensorData, TensorType } from "../tensor/index.ts";
 export interface DeviceBuffer extends TensorType {
   /** The memory itself where host and device share it (CPU); undefined elsewhere. */
   readonly host: TensorData | undefined;
+  /** What it holds is not needed any more: its memory goes back until the buffer is used again. Not while a run uses it. */
+  discard(): void;
   /** Gives the memory back; using the buffer afterwards is an error. */
   free(): void;
+}
+
+export interface AllocateOptions {
+  /** Its memory goes back with `discard()`, which for other buffers may do nothing. */
+  readonly discardable?: boolean;
 }
 
 export interface CompileOptions {
@@ -30,16 +37,11 @@ export interface Executable {
 export interface Backend {
   readonly name: string;
   /** Zero-filled. */
-  allocate(type: TensorType): DeviceBuffer;
+  allocate(type: TensorType, options?: AllocateOptions): DeviceBuffer;
   /** Part of a float32 buffer as a buffer of its own, from element `start`; it shares the memory and must not outlive it. */
   view(buffer: DeviceBuffer, start: number, shape: readonly number[]): DeviceBuffer;
   write(buffer: DeviceBuffer, data: TensorData): Promise<void>;
   read(buffer: DeviceBuffer): Promise<TensorData>;
   compile(graph: Graph, options?: CompileOptions): Promise<Executable>;
-  /**
-   * Gives memory back that runs have left behind for the next ones: worth its while between phases that need it for other things
-   * (sampling, learning), as the next run has to ask for it again.
-   */
-  trim(): Promise<void>;
   close(): void;
 }

@@ -15,3 +15,15 @@ export function bucketRows(rows: number, limit = Infinity): number {
   const padded = rows <= 8 ? 2 ** Math.ceil(Math.log2(Math.max(1, rows))) : Math.ceil(rows / 8) * 8;
   return Math.min(padded, Math.max(limit, rows));
 }
+
+/**
+ * Tokens that one forward pass takes, padding included, where a row alone has no more: over so many rows matrix products run at
+ * their full rate (see `rowsInCache` in onnx/products.ts), and what lies between two of them is small enough to stay cached.
+ */
+export const tokensPerPass = 767;
+
+/** Rows of `length` tokens in one such pass. */
+export function rowsPerPass(length: number): number {
+  const most = tokensPerPass / bucketLength(length);
+  return most < 8 ? 2 ** Math.floor(Math.log2(Math.max(1, most))) : Math.floor(most / 8) * 8;
+}

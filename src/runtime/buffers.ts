@@ -2,7 +2,7 @@
 import { elementTypeOf } from "../onnx/index.ts";
 import { SparError } from "../internal/errors.ts";
 import { byteLengthOf, formatType, sizeOf, type DType, type Shape, type TensorData, type TensorType } from "../tensor/index.ts";
-import type { DeviceBuffer } from "./backend.ts";
+import type { AllocateOptions, DeviceBuffer } from "./backend.ts";
 import type { Environment } from "./environment.ts";
 import type { OrtApi } from "./ort-api.ts";
 
@@ -17,6 +17,8 @@ const alignment = 64;
  * rather than at some garbage collection. Smaller ones are not, because element loops over them are half as fast.
  */
 const mappedFrom = 16 * 2 ** 20;
+/** Where the buffer is made to be discarded. */
+const discardableFrom = 2 ** 20;
 
 /** Node has had these since 20; TypeScript's library knows them from es2024. */
 type ResizableArrayBuffer = ArrayBuffer & { readonly resizable: boolean; resize(byteLength: number): void };
@@ -104,6 +106,15 @@ export class CpuBuffer implements DeviceBuffer {
     return new CpuBuffer(this.#environment, { dtype: this.dtype, shape }, memory.subarray(start, start + size), this);
   }
 
+  discard(): void {
+    const buffer = this.#parent === undefined ? (this.#host?.buffer as ResizableArrayBuffer | undefined) : undefined;
+    if (this.#users > 0 || buffer?.resizable !== true) return;
+    // Its addresses stay reserved: the memory comes back in the same place, page by page when it is touched.
+    const { byteLength } = buffer;
+    buffer.resize(0);
+    buffer.resize(byteLength);
+  }
+
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
@@ -125,14 +136,14 @@ export class CpuBuffer implements DeviceBuffer {
 }
 
 /** A zero-filled buffer. Throws `runtime/out-of-memory`. */
-export function allocateBuffer(environment: Environment, type: TensorType): CpuBuffer {
-  return new CpuBuffer(environment, type, allocateHost(environment.api, type));
+export function allocateBuffer(environment: Environment, type: TensorType, { discardable = false }: AllocateOptions = {}): CpuBuffer {
+  return new CpuBuffer(environment, type, allocateHost(environment.api, type, discardable ? discardableFrom : mappedFrom));
 }
 
-function allocateHost(api: OrtApi, type: TensorType): TensorData {
+function allocateHost(api: OrtApi, type: TensorType, mapFrom: number): TensorData {
   const byteLength = byteLengthOf(type);
   try {
-    if (byteLength >= mappedFrom) return viewMemory(type, new ResizableArrayBuffer(byteLength, { maxByteLength: byteLength }), 0);
+    if (byteLength >= mapFrom) return viewMemory(type, new ResizableArrayBuffer(byteLength, { maxByteLength: byteLength }), 0);
     const memory = new ArrayBuffer(byteLength + alignment);
     const misaligned = Number(api.addressOf(new Uint8Array(memory)) % BigInt(alignment));
     return viewMemory(type, memory, misaligned === 0 ? 0 : alignment - misaligned);

@@ -1,5 +1,5 @@
 export type { Backend, CompileOptions, DeviceBuffer, Executable } from "./backend.ts";
-export { bucketLength, bucketRows } from "./buckets.ts";
+export { bucketLength, bucketRows, rowsPerPass, tokensPerPass } from "./buckets.ts";
 export { createSessionCache, type SessionCache } from "./compile.ts";
 export { countCores, describeMachine, measureGemmRate, type Machine } from "./machine.ts";
 export { createCpuBackend, profileOf, type CpuBackendOptions } from "./ort-backend.ts";

@@ -76,4 +76,48 @@ describe("large products", () => {
     expect(shape).toEqual([M, N]);
     expectEntries(y, shape, (r, n) => alpha * dot(K, (k) => a[k * M + r] * b[k * N + n]));
   });
+
+  it.each([
+    ["copied", 300, 1024, 300, false],
+    ["copied, transposed", 300, 1024, 300, true],
+    ["copied, in blocks of rows", 1200, 1024, 520, false],
+    ["turned", 256, 1024, 16_400, true],
+  ])("rows of 4 KB that would collide, %s: every bit as in a product too small for that", async (_way, M, K, N, transW) => {
+    const shapes = (rows: number): Shape[] => [[rows, K], transW ? [N, K] : [K, N], [N]];
+    const whole = await run(shapes(M), (x, w, c) => linear(x, w, c, { transW }));
+    const few = await run(shapes(100), (x, w, c) => linear(x, w, c, { transW }));
+    expect(Buffer.compare(Buffer.from(whole.y.buffer, 0, few.y.byteLength), Buffer.from(few.y.buffer))).toBe(0);
+    const rest = dot(K, (k) => whole.xs[0][(M - 1) * K + k] * whole.xs[1][transW ? (N - 1) * K + k : k * N + N - 1]) + whole.xs[2][N - 1];
+    expect(whole.y[M * N - 1]).toBeCloseTo(rest, 3);
+  });
+
+  it("a weight's gradient over 1,024 rows", async () => {
+    const [K, M, N] = [1024, 300, 130];
+    const {
+      xs: [a, b],
+      y,
+    } = await run(
+      [
+        [K, M],
+        [K, N],
+      ],
+      (p, q) => matmul(p, q, { transA: true }),
+    );
+    expectEntries(y, [M, N], (r, n) => dot(K, (k) => a[k * M + r] * b[k * N + n]));
+  });
+
+  it("by a transposed matrix whose rows would collide", async () => {
+    const [M, K, N] = [300, 1024, 260];
+    const {
+      xs: [a, b],
+      y,
+    } = await run(
+      [
+        [M, K],
+        [N, K],
+      ],
+      (p, q) => matmul(p, q, { transB: true }),
+    );
+    expectEntries(y, [M, N], (r, n) => dot(K, (k) => a[r * K + k] * b[n * K + k]));
+  });
 });

@@ -1,8 +1,8 @@
 /** The CPU backend: graphs lowered to ONNX and run by ONNX Runtime. */
 import { SparError } from "../internal/errors.ts";
 import { lower } from "../onnx/index.ts";
-import { buildGraph, formatType, input, neg, type Graph, type TensorData, type TensorType } from "../tensor/index.ts";
-import type { Backend, CompileOptions, DeviceBuffer, Executable } from "./backend.ts";
+import { formatType, type Graph, type TensorData, type TensorType } from "../tensor/index.ts";
+import type { AllocateOptions, Backend, CompileOptions, DeviceBuffer, Executable } from "./backend.ts";
 import { allocateBuffer, CpuBuffer } from "./buffers.ts";
 import { findLibrary } from "./device.ts";
 import { openEnvironment, type Environment } from "./environment.ts";
@@ -48,8 +48,6 @@ class CpuBackend implements Backend {
   readonly #environment: Environment;
   readonly #profile: boolean;
   readonly #executables = new Set<CpuExecutable>();
-  #trimmer: Session | undefined;
-  #trimming: Promise<void> | undefined;
   #closed = false;
 
   constructor(environment: Environment, profile: boolean) {
@@ -57,9 +55,9 @@ class CpuBackend implements Backend {
     this.#profile = profile;
   }
 
-  allocate(type: TensorType): CpuBuffer {
+  allocate(type: TensorType, options: AllocateOptions = {}): CpuBuffer {
     this.#expectOpen("allocate");
-    return allocateBuffer(this.#environment, type);
+    return allocateBuffer(this.#environment, type, options);
   }
 
   view(buffer: DeviceBuffer, start: number, shape: readonly number[]): CpuBuffer {
@@ -104,26 +102,9 @@ class CpuBackend implements Backend {
     return executable;
   }
 
-  async trim(): Promise<void> {
-    this.#expectOpen("trim");
-    await (this.#trimming ??= this.#trimArena().finally(() => (this.#trimming = undefined)));
-  }
-
-  /** The arena is trimmed at the end of a run: this is the smallest run there is. */
-  async #trimArena(): Promise<void> {
-    const x = input("x", "float32", [1]);
-    this.#trimmer ??= await createSession(this.#environment, lower(buildGraph({ y: neg(x) })), { label: "trim" });
-    const [from, to] = [this.allocate(x), this.allocate(x)];
-    await this.#trimmer.run(new Map([["x", from]]), new Map([["y", to]]), { trim: true });
-    from.free();
-    to.free();
-    if (this.#closed) this.#trimmer.release();
-  }
-
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#trimmer?.release();
     for (const executable of this.#executables) executable.release();
     this.#environment.close();
   }

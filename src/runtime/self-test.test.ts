@@ -33,7 +33,6 @@ describe("a self-test that fails", () => {
       write: (buffer, data) => backend.write(buffer, data),
       read: async (buffer) => ((await backend.read(buffer)) as Float32Array).map((value, i) => (i === 1 ? value + 1 : value)),
       compile: (graph, options) => backend.compile(graph, options),
-      trim: () => backend.trim(),
       close: () => undefined,
     };
     expect(await runSelfTest(wrong, [base])).toEqual([{ name: "double", message: "output y0 float32[2]: expected 4 at 1, got 5" }]);

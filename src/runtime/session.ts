@@ -19,14 +19,9 @@ export interface SessionOptions {
   readonly profile?: boolean;
 }
 
-export interface RunOptions {
-  /** Afterwards the arena that all sessions share gives what nobody uses back to the system. */
-  readonly trim?: boolean;
-}
-
 export interface Session {
   /** Runs once; a second run before the first has ended throws `runtime/busy`. Extra inputs are ignored. */
-  run(inputs: ReadonlyMap<string, DeviceBuffer>, outputs: ReadonlyMap<string, DeviceBuffer>, options?: RunOptions): Promise<void>;
+  run(inputs: ReadonlyMap<string, DeviceBuffer>, outputs: ReadonlyMap<string, DeviceBuffer>): Promise<void>;
   /** The JSON events recorded so far (Chrome trace format); only with `profile`, and once. */
   endProfile(): string;
   /** Gives the memory back, after the run in progress if there is one. */
@@ -196,11 +191,7 @@ class OrtSession implements Session {
     this.#profiling = options.profile ?? false;
   }
 
-  async run(
-    inputs: ReadonlyMap<string, DeviceBuffer>,
-    outputs: ReadonlyMap<string, DeviceBuffer>,
-    { trim = false }: RunOptions = {},
-  ): Promise<void> {
+  async run(inputs: ReadonlyMap<string, DeviceBuffer>, outputs: ReadonlyMap<string, DeviceBuffer>): Promise<void> {
     if (this.#released)
       throw new SparError("runtime/released", `run (${this.#label}): expected a live session, got one after its release()`);
     if (this.#running)
@@ -208,19 +199,16 @@ class OrtSession implements Session {
     this.#running = true;
     const held: CpuBuffer[] = [];
     const { api } = this.#environment;
-    const runOptions = trim ? api.create("CreateRunOptions") : 0n;
     try {
-      if (trim) api.call("AddRunConfigEntry", runOptions, encodeCString("memory.enable_memory_arena_shrinkage"), encodeCString("cpu:0"));
       this.#inputs.bind("input", inputs, held);
       this.#outputs.bind("output", outputs, held);
       const [a, b] = [this.#inputs, this.#outputs];
-      await api.callAsync("Run", this.#pointer, runOptions, a.nameAddress, a.valueAddress, a.count, b.nameAddress, b.count, b.valueAddress);
+      await api.callAsync("Run", this.#pointer, 0n, a.nameAddress, a.valueAddress, a.count, b.nameAddress, b.count, b.valueAddress);
     } catch (error) {
       throw error instanceof SparError && error.code === "runtime/onnxruntime"
         ? new SparError(error.code, `run (${this.#label}): ${error.message}`, { cause: error })
         : error;
     } finally {
-      if (trim) api.release("ReleaseRunOptions", runOptions);
       for (const buffer of held) buffer.release();
       this.#running = false;
       if (this.#released) this.#giveBack();

@@ -7,6 +7,7 @@ const buffer = (...values: number[]): Trainable["value"] => ({
   dtype: "float32",
   shape: [values.length],
   host: Float32Array.from(values),
+  discard() {},
   free() {},
 });
 const trainable = (name: string, value: number[], gradient: number[]): Trainable => ({

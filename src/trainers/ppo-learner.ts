@@ -11,7 +11,7 @@ import { scoreHead, valueHead, valueHeadNames, type LanguageModel } from "../mod
 import { createFullSequence, createParameters, type Parameters } from "../nn/index.ts";
 import { Random, uniformAt } from "../internal/rng.ts";
 import { computeTargets, countStates, summarizeObjective, type KLOptions } from "../rollout/index.ts";
-import type { Backend } from "../runtime/index.ts";
+import { rowsPerPass, type Backend } from "../runtime/index.ts";
 import { add, gather, input, mul, type Tensor } from "../tensor/index.ts";
 import { nonFiniteStep } from "./non-finite.ts";
 import { createOptimizer, type Optimizer, type OptimizerConfig, type Trainable } from "./optimizer.ts";
@@ -19,7 +19,7 @@ import { batchLessons, makeLessons, type Episode, type Lesson, type PPOBatch } f
 import type { PPOConfig } from "./ppo-config.ts";
 import { createStepProgram, type StepGraph, type StepProgram } from "./step-program.ts";
 import { blockRunner, scoreTokens, splitByLogits } from "./token-losses.ts";
-import { freeGradients, selectTrainables } from "./trainables.ts";
+import { discardGradients, freeGradients, selectTrainables } from "./trainables.ts";
 
 /** An episode before its values are known. */
 export type SampledEpisode = Omit<Episode, "values">;
@@ -54,6 +54,7 @@ export async function createPPOLearner(
   const trainables = selectTrainables(policy, backend, config.num_layers_unfrozen);
   const head = valueModel === undefined ? createValueHead(policy, backend) : [];
   const valueTrainables = valueModel === undefined ? [] : selectTrainables(valueModel, backend, config.num_layers_unfrozen);
+  const trained = [...trainables, ...head, ...valueTrainables];
   const parameters = new Map([...policy.parameters, ...head.map(({ name, value }) => [name, value] as const)]);
   const policyProgram = createStepProgram(backend, parameters, [...trainables, ...head]);
   const valueProgram = valueModel === undefined ? policyProgram : createStepProgram(backend, valueModel.parameters, valueTrainables);
@@ -133,7 +134,8 @@ export async function createPPOLearner(
   /** Values of all states of the samples, in the order of the samples. */
   async function estimateValues(samples: readonly SampledEpisode[]): Promise<Episode[]> {
     const episodes: Episode[] = [];
-    for (const chunk of chunks(samples, config.local_rollout_forward_batch_size)) {
+    const longest = Math.max(...samples.map(({ promptIds, completionIds }) => promptIds.length + completionIds.length));
+    for (const chunk of chunks(samples, Math.min(config.local_rollout_forward_batch_size, rowsPerPass(longest)))) {
       const lessons: Lesson[] = chunk.map((sample) => {
         const states = countStates(sample.completionIds.length, config.response_length);
         const zeros = new Float32Array(states);
@@ -192,12 +194,14 @@ export async function createPPOLearner(
           }
           if (!Number.isFinite(sums["policyLoss"] + sums["valueLoss"])) {
             const what = `the policy's loss is ${sums["policyLoss"]}, the value's ${sums["valueLoss"]} in pass ${epoch + 1}`;
-            throw nonFiniteStep(what, batch(), [...trainables, ...head, ...valueTrainables]);
+            throw nonFiniteStep(what, batch(), trained);
           }
           for (const [, each] of optimizers) await each.update(learningRate, batch);
           passes.push(describePass(sums, counts, miniBatch.length * width));
         }
       }
+      // Sampling comes next, with packed weights and caches.
+      discardGradients(trained);
       return describeUpdate(episodes, passes, { klCoef, width, kl });
     },
     *buffers() {
@@ -215,7 +219,7 @@ export async function createPPOLearner(
       policyProgram.release();
       if (valueProgram !== policyProgram) valueProgram.release();
       for (const [, each] of optimizers) each.release();
-      freeGradients([...trainables, ...head, ...valueTrainables]);
+      freeGradients(trained);
       for (const { value } of head) value.free();
     },
   };

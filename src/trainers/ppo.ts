@@ -158,7 +158,6 @@ async function train(
           klCoef: controller.coefficient,
           places: indices.map((index) => formatPlace(prompts.place(index))),
         });
-        await backend.trim();
         episodes += batchSize;
         if ((update - 1) % sampleEvery === 0) {
           tracker.samples(

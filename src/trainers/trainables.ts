@@ -21,7 +21,12 @@ export function selectTrainables(model: LanguageModel, backend: Backend, layersU
   const firstTrained = layersUnfrozen < 0 ? -1 : config.layers - layersUnfrozen;
   return [...model.parameters]
     .filter(([name]) => architecture.layerOf(config, name) >= firstTrained)
-    .map(([name, value]) => ({ name, value, gradient: backend.allocate(value) }));
+    .map(([name, value]) => ({ name, value, gradient: backend.allocate(value, { discardable: true }) }));
+}
+
+/** Between updates nobody needs the gradients: their memory is free for other work. */
+export function discardGradients(trainables: readonly Trainable[]): void {
+  for (const { gradient } of trainables) gradient.discard();
 }
 
 /** Gives the gradients' memory back; the parameters are the model's. */
