@@ -14,6 +14,8 @@ export interface Completion {
   readonly ids: readonly number[];
   /** Of each id, under logits ÷ temperature (1 where greedy), before penalty and filters. */
   readonly logprobs: readonly number[];
+  /** [C] each: the hidden state that each id was drawn from; only where asked for. */
+  readonly states?: readonly Float32Array[];
   /** What follows the prompt's text, without special tokens and stop text; undefined without a tokenizer. */
   readonly text: string | undefined;
   readonly finishReason: FinishReason;
@@ -27,8 +29,8 @@ export interface CompletionRow {
   readonly limit: number;
   readonly settings: GenerationSettings;
   readonly top: number;
-  /** Takes a token; true where the row ends with it. */
-  push(id: number, logprob: number): boolean;
+  /** Takes a token (and the state it was drawn from); true where the row ends with it. */
+  push(id: number, logprob: number, state?: Float32Array): boolean;
   finish(reason?: FinishReason): Completion;
 }
 
@@ -49,6 +51,7 @@ export function createRow(options: RowOptions): CompletionRow {
   const { request, candidate, promptIds, limit, settings, tokenizer, onText, top = 0 } = options;
   const ids: number[] = [];
   const logprobs: number[] = [];
+  const states: Float32Array[] = [];
   let text = "";
   let reason: FinishReason = "length";
   let isTextOver = false;
@@ -73,16 +76,18 @@ export function createRow(options: RowOptions): CompletionRow {
     limit,
     settings,
     top,
-    push(id, logprob) {
+    push(id, logprob, state) {
       ids.push(id);
       logprobs.push(logprob);
+      if (state !== undefined) states.push(state);
       if (decoder !== undefined) isTextOver = take(decoder.push(id));
       if (isTextOver || settings.stopIds.includes(id)) reason = "stop";
       return reason === "stop" || ids.length >= limit;
     },
     finish(given) {
       if (decoder !== undefined && !isTextOver && !take(decoder.flush())) show(stops.flush());
-      return { request, candidate, ids, logprobs, text: decoder === undefined ? undefined : text, finishReason: given ?? reason };
+      const shown = decoder === undefined ? undefined : text;
+      return { request, candidate, ids, logprobs, ...(states.length > 0 ? { states } : {}), text: shown, finishReason: given ?? reason };
     },
   };
 }

@@ -1,7 +1,9 @@
 import { afterAll, describe, expect, test } from "vitest";
 import { fileURLToPath } from "node:url";
+import { createParameters } from "../nn/index.ts";
 import { freeModel, initializeModel, loadModel, type LanguageModel } from "../models/index.ts";
 import { createCpuBackend, type DeviceBuffer } from "../runtime/index.ts";
+import { buildGraph, evaluateGraph, input, logSoftmax } from "../tensor/index.ts";
 import { loadTokenizer } from "../tokenizer/index.ts";
 import { createGenerator, type GenerateOptions, type GenerationRequest, type GeneratorOptions } from "./generator.ts";
 import type { Completion } from "./completion.ts";
@@ -90,6 +92,20 @@ describe.each([
       expect(scored[i].logprobs).toHaveLength(20);
       for (const [j, logprob] of logprobs.entries()) expect(Math.abs(logprob - scored[i].logprobs[j])).toBeLessThan(1e-4);
     }
+  });
+
+  test("comes with the states that its tokens were drawn from", async () => {
+    const ending = { ...settings, stopIds: Array.from({ length: Math.floor(model.config.vocabSize / 12) }, (_, i) => 12 * i) };
+    const completions = await generate(model, requests, ending, { maxBatch: 3, states: true });
+    for (const { ids, logprobs, states = [] } of completions) {
+      expect(states).toHaveLength(ids.length);
+      const hidden = input("hidden", "float32", [ids.length, model.config.hiddenSize]);
+      const graph = buildGraph({ all: logSoftmax(model.architecture.head(model.config, createParameters(), hidden)) });
+      const parameters = [...model.parameters].map(([name, { host }]) => [name, host as Float32Array]);
+      const { all } = evaluateGraph(graph, { ...Object.fromEntries(parameters), hidden: states.flatMap((state) => [...state]) });
+      for (const [i, id] of ids.entries()) expect(all[i * model.config.vocabSize + id]).toBeCloseTo(logprobs[i], 3);
+    }
+    expect((await generate(model, requests, settings))[0].states).toBeUndefined();
   });
 
   test("draws by seed, prompt index and candidate", async () => {

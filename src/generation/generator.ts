@@ -26,6 +26,8 @@ export interface GenerateOptions {
   readonly onText?: (text: string, row: { request: number; candidate: number }) => void;
   /** Each completion when it is done, in any order. */
   readonly onCompletion?: (completion: Completion) => void;
+  /** Completions come with the hidden states that their tokens were drawn from; default false. */
+  readonly states?: boolean;
   /** Ends all rows where they are, with `aborted`. */
   readonly signal?: AbortSignal;
 }
@@ -70,7 +72,7 @@ export function createGenerator(model: LanguageModel, backend: Backend, { maxBat
         throw new SparError("generation/no-tokenizer", "generate: stop texts need a generator with a tokenizer");
       busy = true;
       try {
-        return await runBatch(model, engine, createRows(model, requests, settings, tokenizer, options), {
+        return await runBatch(model, backend, engine, createRows(model, requests, settings, tokenizer, options), {
           settings,
           maxBatch,
           requests,
@@ -111,6 +113,7 @@ interface Run {
 
 async function runBatch(
   model: LanguageModel,
+  backend: Backend,
   engine: Engine,
   rows: readonly CompletionRow[],
   { settings, maxBatch, requests, options }: Run,
@@ -124,15 +127,16 @@ async function runBatch(
     finished.set(row, completion);
     options.onCompletion?.(completion);
   };
-  const advance: Advance = async (logits, at) => {
-    const [size] = logits.shape;
+  const advance: Advance = async ({ logits, states }, at) => {
+    const [size, width] = states.shape;
     const sampler = await engine.sampler(size, settings);
     const u = Float64Array.from({ length: size }, (_, i) => uniformOf(at[i], settings.seed, requests));
+    const held = options.states === true ? ((await backend.read(states)) as Float32Array) : undefined;
     const { tokens, logprobs } = await sampler.sample(logits, u, (i) => (at[i] === undefined ? undefined : seenBy(at[i])));
     return at.map((row, i) => {
       if (row === undefined) return undefined;
       if (Number.isNaN(logprobs[i])) throw notANumber(row);
-      if (!row.push(tokens[i], logprobs[i])) return row;
+      if (!row.push(tokens[i], logprobs[i], held?.slice(i * width, (i + 1) * width))) return row;
       finish(row);
       return undefined;
     });

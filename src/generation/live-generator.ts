@@ -81,7 +81,7 @@ export function createLiveGenerator(model: LanguageModel, backend: Backend, opti
     tickets.delete(row);
     ticket.resolve(row.finish(reason));
   };
-  const advance: Advance = async (logits, at) => {
+  const advance: Advance = async ({ logits }, at) => {
     const sampler = await engine.hostSampler(logits.shape[0]);
     const drawn = await sampler.sample(
       logits,

@@ -3,6 +3,7 @@ import { batchRows, type LanguageModel } from "../models/index.ts";
 import { createFullSequence, createParameters } from "../nn/index.ts";
 import type { Backend, DeviceBuffer } from "../runtime/index.ts";
 import { buildGraph, gather, input, type Graph, type Tensor } from "../tensor/index.ts";
+import type { RowEnds } from "./decoder.ts";
 import { cacheNames } from "./kv-cache.ts";
 
 export interface Prefill {
@@ -12,8 +13,8 @@ export interface Prefill {
 }
 
 export interface Prefilled {
-  /** [R, V] */
-  readonly logits: DeviceBuffer;
+  /** Of R prompts. */
+  readonly ends: RowEnds;
   /** `cache.L.key` and `cache.L.value` [B, Hkv, T, D] */
   readonly caches: ReadonlyMap<string, DeviceBuffer>;
 }
@@ -23,15 +24,15 @@ export interface Prefilled {
  * used for many tokens at once, where packing them beforehand gains little, and they may change between runs.
  */
 export async function createPrefill(model: LanguageModel, backend: Backend, rows: number, time: number, ends: number): Promise<Prefill> {
-  const { config, parameters } = model;
+  const { parameters } = model;
   const graph = buildPrefillGraph(model, rows, time, ends);
   const executable = await backend.compile(graph, { label: `prefill ${rows}×${time}` });
   const buffers = new Map<string, DeviceBuffer>();
   for (const [name, type] of graph.inputs) if (!parameters.has(name)) buffers.set(name, backend.allocate(type));
-  const logits = backend.allocate({ dtype: "float32", shape: [ends, config.vocabSize] });
-  const caches = new Map([...graph.outputs].filter(([name]) => name !== "logits").map(([name, type]) => [name, backend.allocate(type)]));
+  const outputs = new Map([...graph.outputs].map(([name, type]) => [name, backend.allocate(type)]));
+  const { logits, states, ...caches } = Object.fromEntries(outputs);
+  const prefilled: Prefilled = { ends: { logits, states }, caches: new Map(Object.entries(caches)) };
   const inputs = new Map([...parameters, ...buffers]);
-  const outputs = new Map([["logits", logits], ...caches]);
   return {
     async run(prompts, wanted) {
       const batch = batchRows(
@@ -48,7 +49,7 @@ export async function createPrefill(model: LanguageModel, backend: Backend, rows
       };
       for (const [name, buffer] of buffers) await backend.write(buffer, data[name]);
       await executable.run(inputs, outputs);
-      return { logits, caches };
+      return prefilled;
     },
     release() {
       executable.release();
@@ -61,7 +62,8 @@ function buildPrefillGraph({ architecture, config }: LanguageModel, rows: number
   const p = createParameters();
   const sequence = createFullSequence(rows, time);
   const hidden = architecture.trunk(config, p, sequence, (body) => body());
-  const outputs: { [name: string]: Tensor } = { logits: architecture.head(config, p, gather(hidden, input("ends", "int32", [ends]))) };
+  const states = gather(hidden, input("ends", "int32", [ends]));
+  const outputs: { [name: string]: Tensor } = { logits: architecture.head(config, p, states), states };
   for (let layer = 0; layer < config.layers; layer++) {
     const [key, value] = cacheNames(layer);
     outputs[key] = sequence.keys[layer];

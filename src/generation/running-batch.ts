@@ -1,8 +1,9 @@
 /** A batch on its way: slots that rows enter by a prefill and leave when they end, and one step for all of them. */
 import type { LanguageModel } from "../models/index.ts";
-import { bucketRows, type DeviceBuffer } from "../runtime/index.ts";
+import { bucketRows } from "../runtime/index.ts";
 import { groupPrompts } from "./batch-plan.ts";
 import type { CompletionRow } from "./completion.ts";
+import type { RowEnds } from "./decoder.ts";
 import type { Engine } from "./engine.ts";
 import { copyRow } from "./kv-cache.ts";
 
@@ -22,11 +23,8 @@ export interface RunningBatch {
   close(): void;
 }
 
-/** Draws a token for each given row of the logits [B, V]; rows that end with it become undefined. */
-export type Advance = (
-  logits: DeviceBuffer,
-  rows: readonly (CompletionRow | undefined)[],
-) => Promise<readonly (CompletionRow | undefined)[]>;
+/** Draws a token for each given row of the batch; rows that end with it become undefined. */
+export type Advance = (ends: RowEnds, rows: readonly (CompletionRow | undefined)[]) => Promise<readonly (CompletionRow | undefined)[]>;
 
 export function createRunningBatch(
   model: LanguageModel,
@@ -57,11 +55,11 @@ export function createRunningBatch(
         const members = group.members.map((member) => prompts[member]);
         const starting = entering.filter((row) => members.includes(row.promptIds));
         const prefill = await engine.prefill(group.rows, group.time, bucketRows(starting.length));
-        const { logits, caches } = await prefill.run(
+        const { ends, caches } = await prefill.run(
           members,
           starting.map((row) => members.indexOf(row.promptIds)),
         );
-        for (const row of await advance(logits, starting)) {
+        for (const row of await advance(ends, starting)) {
           if (row === undefined) continue;
           const slot = free.shift() as number;
           copyRow(caches, members.indexOf(row.promptIds), cache, slot, row.promptIds.length);

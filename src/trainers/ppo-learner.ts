@@ -11,7 +11,7 @@ import { scoreHead, valueHead, valueHeadNames, type LanguageModel } from "../mod
 import { createFullSequence, createParameters, type Parameters } from "../nn/index.ts";
 import { Random, uniformAt } from "../internal/rng.ts";
 import { computeTargets, countStates, summarizeObjective, type KLOptions } from "../rollout/index.ts";
-import { rowsPerPass, type Backend } from "../runtime/index.ts";
+import { bucketLength, rowsPerPass, type Backend } from "../runtime/index.ts";
 import { add, gather, input, mul, type Tensor } from "../tensor/index.ts";
 import { nonFiniteStep } from "./non-finite.ts";
 import { createOptimizer, type Optimizer, type OptimizerConfig, type Trainable } from "./optimizer.ts";
@@ -22,7 +22,10 @@ import { blockRunner, scoreTokens, splitByLogits } from "./token-losses.ts";
 import { discardGradients, freeGradients, selectTrainables } from "./trainables.ts";
 
 /** An episode before its values are known. */
-export type SampledEpisode = Omit<Episode, "values">;
+export interface SampledEpisode extends Omit<Episode, "values"> {
+  /** [L] of [C]: the policy's hidden states that its tokens were drawn from, where the caller has them. */
+  readonly states?: readonly Float32Array[];
+}
 
 export interface PPOLearner {
   /** One update from a batch of episodes: values, targets, `num_ppo_epochs` passes. Metrics have TRL's names. */
@@ -131,14 +134,30 @@ export async function createPPOLearner(
     return Object.fromEntries(Object.entries(results).map(([name, values]) => [name, values[0]]));
   }
 
-  /** Values of all states of the samples, in the order of the samples. */
+  /** Values of all states of the samples, in their order. Of a sample that was sampled with all its states only the head is left to do. */
   async function estimateValues(samples: readonly SampledEpisode[]): Promise<Episode[]> {
-    const episodes: Episode[] = [];
-    const longest = Math.max(...samples.map(({ promptIds, completionIds }) => promptIds.length + completionIds.length));
-    for (const chunk of chunks(samples, Math.min(config.local_rollout_forward_batch_size, rowsPerPass(longest)))) {
+    const values = new Map<SampledEpisode, Float32Array>();
+    const put = (members: readonly SampledEpisode[], all: Float32Array): void => {
+      let at = 0;
+      for (const sample of members) values.set(sample, all.slice(at, (at += statesOf(sample))));
+    };
+    const seen = samples.filter((sample) => sample.states?.length === statesOf(sample));
+    for (const chunk of chunks(seen, config.local_rollout_forward_batch_size)) {
+      const rows = chunk.flatMap(({ states = [] }) => states);
+      const count = bucketLength(rows.length);
+      const states = new Float32Array(count * policy.config.hiddenSize);
+      for (const [i, row] of rows.entries()) states.set(row, i * row.length);
+      const head = (): StepGraph => ({
+        metrics: { values: valueHead(createParameters(), input("states", "float32", [count, policy.config.hiddenSize])) },
+      });
+      put(chunk, (await policyProgram.run(`head ${count}`, head, { states }))["values"]);
+    }
+
+    const others = samples.filter((sample) => !values.has(sample));
+    const longest = Math.max(1, ...others.map(({ promptIds, completionIds }) => promptIds.length + completionIds.length));
+    for (const chunk of chunks(others, Math.min(config.local_rollout_forward_batch_size, rowsPerPass(longest)))) {
       const lessons: Lesson[] = chunk.map((sample) => {
-        const states = countStates(sample.completionIds.length, config.response_length);
-        const zeros = new Float32Array(states);
+        const zeros = new Float32Array(statesOf(sample));
         return { episode: { ...sample, values: zeros }, advantages: new Float32Array(sample.completionIds.length), returns: zeros };
       });
       const batch = batchLessons(lessons, limits, { tokens: 1, states: 1 });
@@ -146,12 +165,11 @@ export async function createPPOLearner(
         const p = createParameters();
         return { metrics: { values: valuesOf(valueTrunk(p, batch), p, batch.states) } };
       };
-      const { values } = await valueProgram.run(`values ${batch.shape}`, forward, batch.inputs);
-      let at = 0;
-      for (const { episode } of lessons) episodes.push({ ...episode, values: values.slice(at, (at += episode.values.length)) });
+      put(chunk, (await valueProgram.run(`values ${batch.shape}`, forward, batch.inputs))["values"]);
     }
-    return episodes;
+    return samples.map((sample) => ({ ...sample, values: values.get(sample) as Float32Array }));
   }
+  const statesOf = ({ completionIds }: SampledEpisode): number => countStates(completionIds.length, config.response_length);
 
   return {
     async update(samples, { update, learningRate, klCoef, places = [] }) {

@@ -143,7 +143,15 @@ async function train(
         const { indices } = loader.next();
         const rows = await Promise.all(indices.map((index) => prompts.read(index)));
         reportCut(update, rows);
-        const collected = await collect(config, { rows, generator, scorer, rewards, tokenizer, firstEpisode: episodes });
+        const collected = await collect(config, {
+          rows,
+          generator,
+          scorer,
+          rewards,
+          tokenizer,
+          firstEpisode: episodes,
+          states: valueModel === undefined,
+        });
         reportUnscored(update, collected.scores);
         const scaled = clipScores(normalizer?.normalize(collected.scores) ?? collected.scores, config.score_clip);
         const samples: SampledEpisode[] = collected.episodes.map((episode, i) => ({
@@ -237,9 +245,11 @@ async function collect(
     rewards: RewardSet;
     tokenizer: Tokenizer;
     firstEpisode: number;
+    /** Whether values come from the policy's own states. */
+    states: boolean;
   },
 ): Promise<Collected> {
-  const { rows, generator, scorer, rewards, tokenizer, firstEpisode } = options;
+  const { rows, generator, scorer, rewards, tokenizer, firstEpisode, states } = options;
   const stopIds = findStopIds(config, tokenizer);
   const completions = await generator.generate(
     // An episode's random numbers depend on its number in the run alone.
@@ -252,6 +262,7 @@ async function collect(
       stopIds,
       seed: config.seed,
     },
+    { states },
   );
   const scored = await scorer.logprobs(
     completions.map(({ ids }, i) => ({ ids: [...rows[i].promptIds, ...ids], from: rows[i].promptIds.length })),
@@ -274,12 +285,13 @@ async function collect(
   const ends = new Set(stopIds);
   const byReward = [...results.byReward];
   return {
-    episodes: completions.map(({ ids, logprobs }, i) => ({
+    episodes: completions.map(({ ids, logprobs, states }, i) => ({
       promptIds: Int32Array.from(rows[i].promptIds),
       completionIds: Int32Array.from(ids),
       ended: ends.has(ids[ids.length - 1]),
       logprobs: Float32Array.from(logprobs),
       referenceLogprobs: scored[i].logprobs,
+      ...(states === undefined ? {} : { states }),
     })),
     scores: results.total,
     prompts: prompts.map(({ text }) => text),
